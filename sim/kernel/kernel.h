@@ -74,7 +74,7 @@ struct event_id kernel_schedule_first(struct kernel *kernel, int64_t at_ns, cons
 bool kernel_cancel(struct kernel *kernel, struct event_id id);
 bool kernel_pending(const struct kernel *kernel, struct event_id id);
 
-/* Fires events until the queue is empty, the next event is later than until_ns (then now = until_ns), kernel_stop() was called or a limit is met. */
+/* Fires events until none is pending up to until_ns (then now = until_ns, unless that is VTIME_MAX), kernel_stop() was called or a limit is met. */
 enum kernel_stop kernel_run(struct kernel *kernel, int64_t until_ns);
 void kernel_stop(struct kernel *kernel);
 /* Folds something that is not an event (a final state) into the trace hash. */
@@ -89,9 +89,11 @@ size_t kernel_pending_count(const struct kernel *kernel);
 /* Called with every event before it fires, for --trace and for the last events of a run that met a limit; NULL to end. */
 void kernel_observe(struct kernel *kernel, void (*observer)(void *context, const struct event *event), void *context);
 
+/* At the very end of a run with a reference: KERNEL_DIVERGED also when this run did less than the reference; else KERNEL_DONE. */
+enum kernel_stop kernel_verify(struct kernel *kernel);
 /* After KERNEL_DIVERGED: both sides of the first difference, as text: event type, entity number, virtual time; or the draw and its stream. */
 const char *kernel_divergence(const struct kernel *kernel);
-/* After a limit: the last events (up to 16), oldest first, as text lines. */
+/* After a limit: the last events (up to 16), oldest first; returns how many. Their contexts may be gone. */
 size_t kernel_last_events(const struct kernel *kernel, struct event *out, size_t out_count);
 
 #endif

@@ -23,6 +23,8 @@ void queue_push(struct queue *queue, int64_t time, uint64_t order, uint32_t slot
 bool queue_pop(struct queue *queue, struct queue_item *item);
 /* Time of the least item, VTIME_MAX when empty. */
 int64_t queue_peek_time(struct queue *queue);
+/* Removes the entries for which keep() says no: O(n). The cancelled are shed this way before they outnumber the living. */
+void queue_filter(struct queue *queue, bool (*keep)(void *context, uint64_t order, uint32_t slot), void *context);
 size_t queue_count(const struct queue *queue);
 /* Bytes held, for the limit of 40 bytes a pending event. */
 size_t queue_bytes(const struct queue *queue);
