@@ -34,7 +34,7 @@ struct plan {
     const char *path, *name, *about, *source;    /* path: of the file, as given */
     const char *variant;                         /* "base" or the variant's name */
     const char *variant_about;
-    uint64_t seed;
+    uint64_t seed;                               /* at most INT64_MAX: JSON readers know no larger integers */
     uint64_t scenario_hash;                      /* of the file's bytes */
     int64_t duration_ns;
     struct world_finish finish;
@@ -43,6 +43,7 @@ struct plan {
     const struct expectation *expectations; uint32_t expectations_count;
     const struct ignored *ignored; uint32_t ignored_count;
     const struct setting *settings; uint32_t settings_count;   /* what variant and --set changed, in order */
+    const struct setting *sets_from_command; uint32_t sets_from_command_count;   /* the part of settings that --set gave, for the replay command */
     const struct setting *resolved; uint32_t resolved_count;   /* every knob with its final value, sorted by path, for the result */
     uint64_t events_max; int64_t wall_ms_max; size_t memory_max;   /* `limits` */
     enum kernel_ties ties;
