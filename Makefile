@@ -19,7 +19,9 @@ STRICT := -std=gnu11 -ffp-contract=off -fno-fast-math -fno-strict-aliasing -I. -
 LIBS   := -lcyaml -lyaml -ljansson -lxxhash
 SANLD  := $(if $(filter san,$(VARIANT)),-fsanitize=address,undefined,)
 
-SRC   := $(filter-out sim/cli/main.c,$(wildcard engines/*.c engines/*/*.c engines/*/*/*.c sim/*/*.c reports/*.c))
+# Layers that wait for those below them; empty once the tree is whole.
+EXCLUDE ?= sim/campaign/% sim/cli/%
+SRC   := $(filter-out sim/cli/main.c $(EXCLUDE),$(wildcard engines/*.c engines/*/*.c engines/*/*/*.c sim/*/*.c reports/*.c))
 OBJ   := $(SRC:%.c=$(BUILD)/%.o)
 SUPPORT := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
 TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/*/test_*.c))
