@@ -19,7 +19,7 @@ void draw_log_init(struct draw_log *log, const int64_t *now_ns, bool recording, 
 
 void draw_log_deinit(struct draw_log *log)
 {
-    for (uint32_t i = 0; i < log->names_count; i++)
+    for (uint32_t i = 0; log->names && i < log->names_count; i++)    /* an unwatched log counts its streams and names none */
         free(log->names[i]);
     free(log->names);
     free(log->bytes);
