@@ -56,5 +56,7 @@ static inline uint64_t get_u64(const unsigned char *p) { uint64_t v = 0; for (in
 
 /* CRC-32C (Castagnoli), as RFC 3720 B.4; crc32c(0, "123456789", 9) == 0xe3069283. Chain by passing the previous result. */
 uint32_t crc32c(uint32_t crc, const void *data, size_t size);
+/* The same by table, whatever the processor offers: the fallback, and what a test compares the above with. */
+uint32_t crc32c_portable(uint32_t crc, const void *data, size_t size);
 
 #endif

@@ -25,14 +25,20 @@
 #define ENGINE_ABI_VERSION 1u
 
 enum engine_durability { ENGINE_NO_SYNC, ENGINE_SYNC };
-enum engine_capability { ENGINE_ORDERED = 1u };   /* scans come in key order; else in any order that is the same for the same operations */
+enum engine_capability {
+    ENGINE_ORDERED = 1u,       /* scans come in key order; else in any order that is the same for the same operations */
+    ENGINE_COUNTS_LIVE = 2u,   /* stats.live_keys and live_bytes are exact; else 0, because the engine keeps no index */
+};
 
 struct engine_host {
     struct vfs *vfs;                      /* borrowed for the engine's life */
     const struct allocator *allocator;    /* likewise */
     void (*check_failed)(void *context, const char *expression, const char *file, int line);   /* must not return */
     void *check_context;
+    struct buffer *open_error;            /* receives the text of a failed open, when there is no engine to ask (NUL-terminated); NULL: nobody reads it */
 };
+#define ENGINE_CHECK(engine, condition) \
+    ((condition) ? (void)0 : (engine)->host.check_failed((engine)->host.check_context, #condition, __FILE__, __LINE__))
 
 /* A batch: a list of puts and deletes, later ones win. Encoded in one buffer; the fields are the batch's own. */
 struct engine_batch { const struct allocator *allocator; struct buffer encoded; uint32_t count; };
@@ -50,9 +56,18 @@ struct engine_stats {
     uint64_t live_keys, files, disk_bytes, live_bytes;   /* live_bytes: keys and values that a scan would return */
     uint64_t memory_bytes;                               /* beyond option buffers */
     uint64_t syncs, write_stalls, puts, deletes, gets;
+    uint64_t cut_bytes;                                  /* of a torn tail, dropped when this handle was opened */
 };
 
-struct engine { const struct engine_ops *ops; };
+/* The base of every engine. An engine fills ops, host (a copy) and counts syncs and write_stalls; the wrappers do the rest. */
+struct engine {
+    const struct engine_ops *ops;
+    struct engine_host host;
+    uint64_t puts, deletes, gets, syncs, write_stalls;
+    uint32_t open_cursors;
+    bool is_busy;              /* a call is under way: a second one is a broken contract */
+    char error_text[256];      /* what engine_error() returns; "" when none */
+};
 struct engine_cursor { struct engine *engine; };
 
 struct engine_ops {
@@ -75,7 +90,8 @@ struct engine_ops {
     void (*close)(struct engine *engine);                          /* no sync: what was not synced may be lost as in a crash */
 };
 
-/* ---- thin wrappers: the only place that checks the contract ---- */
+/* ---- thin wrappers: the only place that checks the contract, limits and counts ----
+ * options NULL: the defaults. A write of an empty batch is nothing, or a sync. -EINVAL: a key or value beyond the engine's limit, before anything is written. */
 int engine_open(const struct engine_ops *ops, const struct engine_host *host, const char *dir, const void *options, struct engine **out);
 int engine_write(struct engine *engine, const struct engine_batch *batch, enum engine_durability durability, int64_t now_ns);
 int engine_put(struct engine *engine, struct bytes key, struct bytes value, const struct allocator *allocator, enum engine_durability durability, int64_t now_ns);

@@ -1,7 +1,7 @@
 /* The only world that a storage engine sees: a small file system with blocking calls.
  *
  * Two implementations: posix_vfs (real files below a root directory) and the simulated disk of sim/world. Paths are relative to the root, components separated by
- * '/', never "..". All calls return 0 (or a count) or a negative errno; out-parameters are untouched on error.
+ * '/', never "..". The root itself is "". All calls return 0 (or a count) or a negative errno; out-parameters are untouched on error.
  *
  * Durability contract (what an engine may rely on, no more):
  *   - write, truncate: volatile until vfs_sync of that file returns 0. 512-byte sectors are atomic, anything larger may tear.
@@ -60,5 +60,7 @@ static inline int vfs_sync_dir(struct vfs *v, const char *path) { return v->ops-
 /* Real files below `root` (must exist). pread/pwrite/fdatasync; sync_dir is fsync of the directory. */
 int posix_vfs_create(const char *root, struct vfs **out);
 void posix_vfs_destroy(struct vfs *vfs);
+/* For engine_host.check_failed of a real program: prints the expression and its place, then aborts. */
+void posix_check_failed(void *context, const char *expression, const char *file, int line) __attribute__((noreturn));
 
 #endif
