@@ -48,6 +48,8 @@ $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(OPT) $(WARN) $(STRICT) -c $< -o $@
 
+$(BUILD)/reports/plots.o: $(wildcard reports/*.gp)
+
 $(BUILD)/libfaultline.a: $(OBJ)
 	@rm -f $@
 	$(Q)ar rcs $@ $(OBJ)

@@ -274,11 +274,31 @@ static int write_timeline(const struct run *run, FILE *out)
     return timeline_write(&run->records.timeline, out, world_endpoint_name, run->world);
 }
 
+/* violations.csv: every operation that violates a safety check, for marks in plots: time_ns,check,operation,node. */
+static int write_violations(const struct run *run, FILE *out)
+{
+    struct check_input input = run_check_input(run);
+    fputs("time_ns,check,operation,node\n", out);
+    for (const struct check *check = check_table; check->name; check++) {
+        if (!check->is_safety) continue;
+        struct check_result result = {0};
+        check->run(&input, &result);
+        for (size_t i = 0; i < result.violating_count; i++) {
+            const struct history_op *op = &run->records.history->ops[result.violating[i]];
+            const char *node = endpoint_name(run, op->node);
+            int64_t time = op->return_ns == HISTORY_OPEN ? op->invoke_ns : op->return_ns;
+            fprintf(out, "%" PRId64 ",%s,%zu,%s\n", time, check->name, result.violating[i], node ? node : "");
+        }
+        check_result_deinit(&result);
+    }
+    return ferror(out) ? -EIO : 0;
+}
+
 int result_write(const struct run *run, const char *folder, const char **where)
 {
     static const struct result_file files[] = {
         {"result.json", write_result}, {"history.jsonl", write_history}, {"timeline.jsonl", write_timeline},
-        {"series.csv", series_write},  {"latency.csv", latency_write},
+        {"series.csv", series_write},  {"latency.csv", latency_write},   {"violations.csv", write_violations},
     };
     *where = folder;
     int error = make_folders(folder);

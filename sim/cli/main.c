@@ -8,7 +8,7 @@
 const struct command command_table[] = {
     {"run", "SCENARIO [--variant V|all] [--seed N] [--set K=V]... [--out DIR] [--plots] [--verify] [--trace FILE] [--json]", "run a scenario, explain what broke and name the smallest change that holds", command_run},
     {"check", "PATH... [--jobs N] [--junit FILE] [--json]", "run every scenario and variant against its expectations and golden.tsv: the CI job", command_check},
-    {"report", "DIR... [-o DIR]", "draw the plots of result folders", command_report},
+    {"report", "DIR...", "draw the plots of result folders", command_report},
     {"bench", "kernel [--json]", "measure the event kernel: hold and PHOLD", command_bench},
     {"list", "engines|schemes|checks|measures|actions|triggers|presets|operations|scenarios", "what there is, a line each", command_list},
     {"explain", "WORD", "definition and source of a check, action, option, engine, scheme or preset", command_explain},

@@ -1,0 +1,19 @@
+# Latency over time: quantile lines over the density of single operations, faults as bands behind.
+load "params.gp"
+load "style.gp"
+set title "How long did clients wait for an answer?"
+set ylabel "latency of acknowledged operations (ms, log scale)" font ",11" textcolor rgb ink
+set logscale y
+set format y "%g"
+set lmargin 10
+set rmargin 20
+set tmargin 4 + 1.2 * band_rows
+load "bands.gp"
+do for [terminal_kind in "svg png"] {
+    eval (terminal_kind eq "svg" ? open_svg("../latency", 1000, 460) : open_png("../latency", 1000, 460))
+    plot "latencies.tsv" using 1:2 with points pt 7 ps 0.25 lc rgb "#D6EAF5" title "one operation", \
+         "series.tsv" using 1:($5 > 0 ? $5 : 1/0) with lines lw 1.8 lc rgb leader title "p50", \
+         "series.tsv" using 1:($6 > 0 ? $6 : 1/0) with lines lw 1.6 dt 2 lc rgb unknown title "p99", \
+         "series.tsv" using 1:($7 > 0 ? $7 : 1/0) with lines lw 1.2 dt 4 lc rgb fail title "slowest"
+    set output
+}

@@ -1,0 +1,17 @@
+# Operations per second by outcome, stacked: what of the offered load was served.
+load "params.gp"
+load "style.gp"
+set title "How much of the load was served, and what became of the rest?"
+set ylabel "operations per second" font ",11" textcolor rgb ink
+set yrange [0:*]
+set lmargin 10
+set rmargin 20
+set tmargin 4 + 1.2 * band_rows
+load "bands.gp"
+do for [terminal_kind in "svg png"] {
+    eval (terminal_kind eq "svg" ? open_svg("../operations", 1000, 460) : open_png("../operations", 1000, 460))
+    plot "series.tsv" using 1:($2 + $3 + $4) with fillsteps fs solid 1 lc rgb unknown title "unknown", \
+         "series.tsv" using 1:($2 + $3) with fillsteps fs solid 1 lc rgb fail title "failed", \
+         "series.tsv" using 1:2 with fillsteps fs solid 1 lc rgb ok title "answered ok"
+    set output
+}
