@@ -1,13 +1,14 @@
 # Latency over time: quantile lines over the density of single operations, faults as bands behind.
 load "params.gp"
 load "style.gp"
-set title "How long did clients wait for an answer?"
+set title "How long did clients wait for an answer?" offset 0,0.75 * band_rows
 set ylabel "latency of acknowledged operations (ms, log scale)" font ",11" textcolor rgb ink
 set logscale y
 set format y "%g"
 set lmargin 10
 set rmargin 20
-set tmargin 4 + 1.2 * band_rows
+set tmargin at screen 1 - (42 + 16.0 * band_rows) / 460
+set bmargin at screen 74.0 / 460
 load "bands.gp"
 do for [terminal_kind in "svg png"] {
     eval (terminal_kind eq "svg" ? open_svg("../latency", 1000, 460) : open_png("../latency", 1000, 460))

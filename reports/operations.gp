@@ -1,12 +1,13 @@
 # Operations per second by outcome, stacked: what of the offered load was served.
 load "params.gp"
 load "style.gp"
-set title "How much of the load was served, and what became of the rest?"
+set title "How much of the load was served, and what became of the rest?" offset 0,0.75 * band_rows
 set ylabel "operations per second" font ",11" textcolor rgb ink
 set yrange [0:*]
 set lmargin 10
 set rmargin 20
-set tmargin 4 + 1.2 * band_rows
+set tmargin at screen 1 - (42 + 16.0 * band_rows) / 460
+set bmargin at screen 74.0 / 460
 load "bands.gp"
 do for [terminal_kind in "svg png"] {
     eval (terminal_kind eq "svg" ? open_svg("../operations", 1000, 460) : open_png("../operations", 1000, 460))

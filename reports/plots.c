@@ -155,7 +155,7 @@ static void put_band(struct drawing *d, FILE *bands, const json_t *entry, double
     if (row + 1 > d->band_rows) d->band_rows = row + 1;
     fprintf(bands, "set label %u ", *object);
     put_quoted(bands, id);
-    fprintf(bands, " at %.6f, graph 1 offset 0,%.2f left font ',9' textcolor rgb '#444444'\n", from, 0.5 + 1.0 * row);
+    fprintf(bands, " at %.6f, graph 1 offset 0,%.2f left font ',11' textcolor rgb '#444444'\n", from, 0.5 + 1.0 * row);
     (*object)++;
 }
 
@@ -249,8 +249,10 @@ static void write_outcomes(const struct drawing *d, const struct bucket *buckets
     }
     for (size_t b = 0; b < count; b++) {
         const struct bucket *bucket = &buckets[b];
+        double from = bucket->from;
+        while (b + 1 < count && !memcmp(buckets[b + 1].outcomes, bucket->outcomes, sizeof bucket->outcomes)) b++;
         double ok = bucket->outcomes[0] / most, failed = bucket->outcomes[1] / most, unknown = bucket->outcomes[2] / most;
-        fprintf(out, "%.6f\t%.6f\t%.5f\t%.5f\t%.5f\n", bucket->from, bucket->to, ok, ok + failed, ok + failed + unknown);
+        fprintf(out, "%.6f\t%.6f\t%.5f\t%.5f\t%.5f\n", from, buckets[b].to, ok, ok + failed, ok + failed + unknown);
     }
     if (!count) fputs("NaN\tNaN\t0\t0\t0\n", out);
     fclose(out);
@@ -414,7 +416,7 @@ static void write_marks(struct drawing *d, FILE *out)
                 0.985 - 0.075 * (double)((number - 1) % 6));
         fprintf(out, "set label %u ", 320 + number);
         put_quoted(out, text);
-        fprintf(out, " at screen 0.09, screen mark_base - mark_step * %u left font ',10' textcolor rgb '#D55E00'\n", number);
+        fprintf(out, " at screen 0.09, screen mark_base - mark_step * %u left font ',11' textcolor rgb '#D55E00'\n", number);
     }
 }
 

@@ -19,7 +19,7 @@ minutes(x) = sprintf("%d:%02d", int(x) / 60, int(x) % 60)
 set xtics ()
 do for [i = 0 : int(duration / xstep)] { set xtics add (minutes(i * xstep) i * xstep) }
 set xlabel "time from the start of the run (m:ss)" font ",11" textcolor rgb ink
-set label 99 made at screen 0.012,0.022 left font ",9" textcolor rgb "#666666"
+set label 99 made at screen 0.012,0.022 left font ",11" textcolor rgb "#666666"
 
 open_svg(name, w, h) = sprintf("set terminal svg size %d,%d dynamic background rgb '#FFFFFF' font 'DejaVu Sans,11'; set output '%s.svg'", w, h, name)
 open_png(name, w, h) = sprintf("set terminal pngcairo size %d,%d background rgb '#FFFFFF' font 'DejaVu Sans,11'; set output '%s.png'", w, h, name)

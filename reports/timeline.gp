@@ -2,12 +2,17 @@
 # clients' outcomes as a strip beneath, the first moment of each violation as a numbered line.
 load "params.gp"
 load "style.gp"
-height = 190 + 46 * nodes + 18 * mark_rows
-set title "Who led, who was cut off, and when were promises broken?"
+chart = 60 * (nodes + 1) > 270 ? 60 * (nodes + 1) : 270
+height = chart + 130 + 16 * band_rows + 18 * mark_rows
+mark_step = 18.0 / height
+mark_base = (22 + 18.0 * (mark_rows + 1)) / height
+set title "Who led, who was cut off, and when were promises broken?" offset 0,0.75 * band_rows
+set key maxcols 1 spacing 1.1 font ",11"
+set xlabel offset 0,0.3
 set lmargin 12
 set rmargin 24
-set tmargin 4 + 1.2 * band_rows
-set bmargin 5 + 1.35 * mark_rows
+set tmargin at screen 1 - (42 + 16.0 * band_rows) / height
+set bmargin at screen (88 + 18.0 * mark_rows) / height
 unset grid
 set border 1
 set yrange [-1.15:nodes - 0.3]
