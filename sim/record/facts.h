@@ -19,13 +19,19 @@ enum fact_kind {
     FACT_INSPECT,         /* endpoint's sample: a = applied position, b = commit position, c = lag ns */
     FACT_KINDS
 };
-enum down_cause { DOWN_CRASH, DOWN_POWER_OFF, DOWN_PANIC, DOWN_CHECK, DOWN_STONITH };
+/* The roles of engines/replication/env.h under their numbers there (a test holds both equal): this layer includes nothing of engines. */
+enum fact_role {
+    FACT_ROLE_NONE, FACT_ROLE_LEADER, FACT_ROLE_FOLLOWER, FACT_ROLE_CANDIDATE, FACT_ROLE_RECOVERING, FACT_ROLE_MANAGER, FACT_ROLE_COORDINATOR, FACT_ROLE_COUNT
+};
+extern const char *const fact_role_words[];
+enum down_cause { DOWN_CRASH, DOWN_POWER_OFF, DOWN_PANIC, DOWN_CHECK, DOWN_STONITH, DOWN_CAUSES };
 extern const char *const fact_words[];
 extern const char *const down_cause_words[];
 
 struct fact { int64_t time_ns; uint64_t a, b, c; uint32_t endpoint; uint8_t kind; };
 
 struct facts { struct fact *items; size_t count, capacity; };
+/* Keeps time order: a fact stamped earlier than the last goes to its place, after its equals. */
 void facts_add(struct facts *facts, struct fact fact);
 void facts_deinit(struct facts *facts);
 

@@ -21,6 +21,16 @@ extern const char *const history_type_words[];
 enum history_outcome { OUTCOME_OK, OUTCOME_FAIL, OUTCOME_UNKNOWN, OUTCOME_COUNT };   /* fail: certainly not done; unknown: may take effect at any later time */
 extern const char *const history_outcome_words[];
 
+/* The statuses and levels of engines/replication/operation.h under their numbers there: this layer includes nothing of engines, and a test holds both equal. */
+enum history_status {
+    HISTORY_STATUS_OK, HISTORY_STATUS_NOT_FOUND, HISTORY_STATUS_MISMATCH, HISTORY_STATUS_HELD, HISTORY_STATUS_FENCED, HISTORY_STATUS_NOT_LEADER,
+    HISTORY_STATUS_UNAVAILABLE, HISTORY_STATUS_INDETERMINATE, HISTORY_STATUS_ERROR, HISTORY_STATUS_COUNT,
+    HISTORY_STATUS_NONE = 255 /* no answer */
+};
+extern const char *const history_status_words[];
+enum history_level { HISTORY_LEVEL_DEFAULT, HISTORY_LEVEL_LOCAL, HISTORY_LEVEL_LEADER, HISTORY_LEVEL_COUNT };
+extern const char *const history_level_words[];
+
 #define HISTORY_NONE UINT32_MAX
 #define HISTORY_OPEN INT64_MAX      /* return_ns of an operation that never returned */
 
@@ -53,7 +63,9 @@ struct history {
     struct history_op *ops; size_t count, capacity;
     uint64_t *values; size_t values_count, values_capacity;
     struct history_attempt *attempts; size_t attempts_count, attempts_capacity;
+    uint32_t *attempt_ops;      /* parallel to attempts until history_seal: whose attempt it is; then NULL */
     struct history_names *names;
+    bool sealed;
 };
 
 struct history *history_create(void);
@@ -63,12 +75,12 @@ uint32_t history_intern_string(struct history *history, const char *text);
 const char *history_name(const struct history *history, uint32_t id, size_t *size);   /* NUL-terminated as well */
 uint32_t history_names_count(const struct history *history);
 
-/* Appends a pending operation with the given fields (values and attempts empty, outcome unknown); returns its index. */
+/* Appends a pending operation with the given fields (values and attempts empty, outcome unknown); returns its index. Invocations never go back in time. */
 size_t history_invoke(struct history *history, const struct history_op *op);
 void history_return(struct history *history, size_t op, int64_t now_ns, enum history_outcome outcome);
 /* Values must be added for one operation at a time, before or at its return; likewise attempts (an open attempt may be completed later by index). */
 void history_value(struct history *history, size_t op, uint64_t value);
-/* Attempts of different operations interleave: kept as a chain inside, contiguous after history_seal. Returns the attempt's number. */
+/* Attempts of different operations interleave and are contiguous by operation only after history_seal, which renumbers them. Returns the attempt's number. */
 size_t history_attempt_sent(struct history *history, size_t op, int64_t now_ns, uint32_t node);
 void history_attempt_answered(struct history *history, size_t attempt, int64_t now_ns, uint8_t status, uint64_t epoch);
 /* End of run: orders attempts by operation, marks what is pending as unknown and open. Checkers take sealed histories. */

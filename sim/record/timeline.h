@@ -33,7 +33,7 @@ struct timeline_entry {
 };
 
 struct timeline { struct timeline_entry *items; size_t count, capacity; };
-/* Copies; text by printf. */
+/* Copies; text by printf, `text` of the entry given is ignored. Keeps time order: an entry stamped earlier than the last goes to its place, after its equals. */
 void timeline_add(struct timeline *timeline, const struct timeline_entry *entry, const char *format, ...) __attribute__((format(printf, 3, 4)));
 void timeline_deinit(struct timeline *timeline);
 /* timeline.jsonl */
