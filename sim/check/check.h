@@ -16,7 +16,7 @@ struct check_input {
     const struct timeline *timeline;    /* for explanations only */
     uint32_t nodes;                     /* data nodes are endpoints 0..nodes-1 */
     int64_t from_ns, until_ns;          /* window; 0 and VTIME_MAX: the whole run */
-    int64_t faults_end_ns;              /* end of the scheduled run, before `finish` */
+    int64_t faults_end_ns;              /* end of the scheduled run, before `finish`; 0: the last return in the history */
     bool quiesced;                      /* `finish` ran: final reads and FACT_FINAL are there */
     bool final_all_up;                  /* all nodes were up at the final read */
     const char *(*endpoint_name)(void *context, uint32_t endpoint); void *name_context;
@@ -34,7 +34,8 @@ struct check_result {
     uint32_t witness_nodes[2]; uint32_t witness_nodes_count;     /* for checks on facts */
     double value;                       /* measures: availability fraction 0..1 */
     int64_t duration_ns;                /* measures: longest gap */
-    char *explanation;                  /* a sentence or two that a reader understands; owned, NULL when it holds */
+    size_t *violating; size_t violating_count;   /* indices of all violating operations in the order of their counting (for marks in plots); owned. Checks on facts: none */
+    char *explanation;                  /* a sentence or two that a reader understands; owned, NULL when it holds. availability always says its numbers */
 };
 void check_result_deinit(struct check_result *result);
 
@@ -55,7 +56,7 @@ const struct check *check_find(const char *name);
 char *check_story(const struct check *check, const struct check_input *input, const struct check_result *result);
 
 /* ---- measures: numbers of a run, named in `expect.measure` ---- */
-struct measure { const char *name, *unit, *doc; };      /* unit: "count", "ns", "ppm" */
+struct measure { const char *name, *unit, *doc; int64_t (*value)(const struct check_input *input); };      /* unit: "count", "ns", "ppm" */
 extern const struct measure measure_table[];            /* ends with name NULL: leader_changes, private_reads, acknowledged, failed, unknown, lost_writes,
                                                            reused_keys, longest_outage, availability, discarded_writes, leaders_at_once_ns, final_divergent_keys ... */
 const struct measure *measure_find(const char *name);
