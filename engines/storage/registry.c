@@ -1,9 +1,10 @@
 /* All storage engines, in the order in which they are listed. A new engine is one line here. */
 #include "engines/storage/engine.h"
 
+#include "engines/storage/hash/hash.h"
 #include "engines/storage/log/log.h"
 
-const struct engine_ops *const engine_registry[] = {&engine_log, NULL};
+const struct engine_ops *const engine_registry[] = {&engine_log, &engine_hash, NULL};
 
 const struct engine_ops *engine_find(const char *name)
 {
