@@ -404,6 +404,14 @@ void kernel_memory_add(struct kernel *kernel, int64_t bytes)
     }
 }
 
+void kernel_events_limit(struct kernel *kernel, uint64_t events_max)
+{
+    kernel->events_max = events_max ? events_max : EVENTS_MAX_DEFAULT;
+    kernel->judge_at = kernel->events;
+    if (kernel->limit == KERNEL_LIMIT_EVENTS)
+        kernel->limit = KERNEL_DONE;
+}
+
 /* Called when `events` has reached judge_at. */
 static enum kernel_stop judge(struct kernel *kernel)
 {

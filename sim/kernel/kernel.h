@@ -76,6 +76,8 @@ bool kernel_pending(const struct kernel *kernel, struct event_id id);
 
 /* Fires events until none is pending up to until_ns (then now = until_ns, unless that is VTIME_MAX), kernel_stop() was called or a limit is met. */
 enum kernel_stop kernel_run(struct kernel *kernel, int64_t until_ns);
+/* Replaces config.events_max, counted from the start; a run that had met it goes on at the next kernel_run. */
+void kernel_events_limit(struct kernel *kernel, uint64_t events_max);
 void kernel_stop(struct kernel *kernel);
 /* Folds something that is not an event (a final state) into the trace hash. */
 void kernel_fold(struct kernel *kernel, uint64_t value);

@@ -1,115 +1,637 @@
-/* The event queue: a 4-ary heap of 16-byte entries. */
 #include "sim/kernel/queue.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "sim/kernel/arena.h"
 #include "sim/kernel/check.h"
 #include "sim/kernel/vtime.h"
 
-#define WAYS 4
+#define CHUNK_COUNT 8u              /* entries a chunk: 128 bytes */
+#define WIDE_MAX 4096u              /* buckets of the sliding rung at most: 64 words of bitmap, one word of summary */
+#define NARROW_MIN 64u              /* buckets of any rung at least: a nested rung resolves 6 bits more of time, ... */
+#define NARROW_MAX 256u
+#define RUNGS_MAX 13                /* ... so 63 bits are exhausted before rungs are */
+#define AIM 4u                      /* entries a bucket aimed at */
+#define SORT_MAX 24u                /* a bucket with more is spread over a nested rung */
+#define TINY_MAX 16u                /* so few are kept as one sorted array */
+#define SHIFT_MAX 32u               /* an insertion moves at most so many entries; else the heap takes it */
+#define HEAP_MAX 64u                /* a heap of more is spread over a nested rung, if it outnumbers the sorted array */
+#define SAMPLE_COUNT 64u
+#define NONE UINT32_MAX
+#define FOREVER (UINT64_C(1) << 63) /* above every time */
 
-struct entry { int64_t time; uint64_t key; };
+typedef unsigned __int128 wide;
 
-struct queue {
-    struct entry *entries;
-    size_t count, capacity;
+struct entry { uint64_t time, key; };
+struct chunk { struct entry entries[CHUNK_COUNT]; };
+struct bucket { uint32_t head, count; };
+
+struct rung {
+    uint64_t cursor;                /* the next slot to consume; slot = time >> shift */
+    uint64_t limit;                 /* times from here on are another's */
+    uint64_t summary;               /* bit w: words[w] != 0 */
+    uint64_t words[WIDE_MAX / 64];  /* bit b: bucket b has entries */
+    uint32_t mask;                  /* buckets - 1 */
+    int shift;
+    uint32_t capacity;              /* buckets allocated */
+    struct bucket *buckets;
 };
 
-static bool before(const struct entry *a, const struct entry *b)
+struct queue {
+    struct entry *bottom;           /* descending: the least is last */
+    size_t bottom_count, bottom_capacity;
+    struct entry *heap;
+    size_t heap_count, heap_capacity;
+    uint64_t heap_time_max;
+    size_t count;
+    uint64_t far_from;              /* times from here on go to `far` */
+    int rungs_count;
+    struct chunk *chunks;
+    uint32_t *next;
+    uint32_t free_chunk, chunks_used, chunks_capacity;
+    struct bucket far;
+    uint64_t far_min, far_max;
+    uint64_t extend_at, extended_at;/* slots of the sliding rung */
+    uint64_t consumed, credit;      /* entries taken from it since it was extended; since far was last walked */
+    bool frozen, spread;
+    struct rung rungs[RUNGS_MAX];
+};
+
+static inline wide rank(struct entry e) { return (wide)e.time << 64 | e.key; }
+
+/* ---- chunks ---- */
+
+static void chunks_grow(struct queue *q, uint32_t capacity)
 {
-    return a->time != b->time ? a->time < b->time : a->key < b->key;
+    struct chunk *chunks = aligned_alloc(128, (size_t)capacity * sizeof *chunks);
+    CHECK(chunks != NULL);
+    if (q->chunks_used)
+        memcpy(chunks, q->chunks, q->chunks_used * sizeof *chunks);
+    free(q->chunks);
+    q->chunks = chunks;
+    q->next = xrealloc(q->next, (size_t)capacity * sizeof *q->next);
+    q->chunks_capacity = capacity;
 }
+
+static inline uint32_t chunk_take(struct queue *q)
+{
+    uint32_t x = q->free_chunk;
+    if (x != NONE) {
+        q->free_chunk = q->next[x];
+        return x;
+    }
+    if (q->chunks_used == q->chunks_capacity)
+        chunks_grow(q, q->chunks_capacity + q->chunks_capacity / 2);
+    return q->chunks_used++;
+}
+
+static inline void chunk_give(struct queue *q, uint32_t x)
+{
+    q->next[x] = q->free_chunk;
+    q->free_chunk = x;
+}
+
+/* True when the bucket was empty. */
+static inline bool bucket_add(struct queue *q, struct bucket *b, struct entry e)
+{
+    uint32_t at = b->count++ % CHUNK_COUNT;
+    if (at == 0) {
+        uint32_t x = chunk_take(q);
+        q->next[x] = b->head;
+        b->head = x;
+        q->chunks[x].entries[0] = e;
+        return b->count == 1;
+    }
+    q->chunks[b->head].entries[at] = e;
+    return false;
+}
+
+/* Moves the last chunk of a bucket to `out`; returns its entries' number, 0 when empty. */
+static inline uint32_t bucket_take(struct queue *q, struct bucket *b, struct entry *out)
+{
+    if (b->count == 0)
+        return 0;
+    uint32_t count = (b->count - 1) % CHUNK_COUNT + 1, x = b->head;
+    memcpy(out, q->chunks[x].entries, sizeof(struct chunk));
+    b->head = q->next[x];
+    b->count -= count;
+    chunk_give(q, x);
+    return count;
+}
+
+/* ---- rungs ---- */
+
+static void rung_reset(struct rung *r, uint32_t buckets, int shift, uint64_t cursor, uint64_t limit)
+{
+    if (r->capacity < buckets) {
+        r->buckets = xrealloc(r->buckets, buckets * sizeof *r->buckets);
+        r->capacity = buckets;
+    }
+    memset(r->buckets, 0, buckets * sizeof *r->buckets);
+    memset(r->words, 0, buckets / 8);
+    r->summary = 0;
+    r->mask = buckets - 1;
+    r->shift = shift;
+    r->cursor = cursor;
+    r->limit = limit;
+}
+
+static inline void rung_add(struct queue *q, struct rung *r, struct entry e)
+{
+    uint32_t i = (uint32_t)(e.time >> r->shift) & r->mask;
+    if (bucket_add(q, &r->buckets[i], e)) {
+        r->words[i / 64] |= UINT64_C(1) << i % 64;
+        r->summary |= UINT64_C(1) << i / 64;
+    }
+}
+
+/* The next slot that has entries, from the cursor on; the rung is not empty. */
+static inline uint64_t rung_next(const struct rung *r)
+{
+    uint32_t at = (uint32_t)r->cursor & r->mask, w = at / 64;
+    uint64_t bits = r->words[w] >> at % 64;
+    if (bits)
+        return r->cursor + (uint64_t)__builtin_ctzll(bits);
+    uint64_t above = r->summary & (~UINT64_C(1) << w);
+    w = (uint32_t)__builtin_ctzll(above ? above : r->summary);
+    uint32_t found = w * 64 + (uint32_t)__builtin_ctzll(r->words[w]);
+    return r->cursor + ((found - at) & r->mask);
+}
+
+static inline struct bucket rung_take(struct rung *r, uint64_t slot)
+{
+    uint32_t i = (uint32_t)slot & r->mask;
+    struct bucket b = r->buckets[i];
+    r->buckets[i].count = 0;
+    r->words[i / 64] &= ~(UINT64_C(1) << i % 64);
+    if (!r->words[i / 64])
+        r->summary &= ~(UINT64_C(1) << i / 64);
+    r->cursor = slot + 1;
+    return b;
+}
+
+/* ---- the sorted bottom ---- */
+
+static void bottom_reserve(struct queue *q, size_t count)
+{
+    if (count > q->bottom_capacity) {
+        q->bottom_capacity = count + count / 2;
+        q->bottom = xrealloc(q->bottom, q->bottom_capacity * sizeof *q->bottom);
+    }
+}
+
+static void insertion_sort(struct entry *e, size_t count)
+{
+    for (size_t i = 1; i < count; i++) {
+        struct entry x = e[i];
+        size_t j = i;
+        for (; j > 0 && rank(e[j - 1]) < rank(x); j--)
+            e[j] = e[j - 1];
+        e[j] = x;
+    }
+}
+
+static void merge_sort(struct entry *e, size_t count)
+{
+    size_t sorted = 1;
+    while (sorted < count && rank(e[sorted - 1]) > rank(e[sorted]))
+        sorted++;
+    if (sorted == count)
+        return;
+    struct entry *from = e, *spare = xmalloc(count * sizeof *spare), *to = spare;
+    for (size_t i = 0; i < count; i += 16)
+        insertion_sort(e + i, count - i < 16 ? count - i : 16);
+    for (size_t run = 16; run < count; run *= 2) {
+        for (size_t start = 0; start < count; start += 2 * run) {
+            size_t a = start, middle = start + run < count ? start + run : count, b = middle, end = middle + run < count ? middle + run : count;
+            for (size_t i = start; i < end; i++)
+                to[i] = b >= end || (a < middle && rank(from[a]) > rank(from[b])) ? from[a++] : from[b++];
+        }
+        struct entry *swap = from;
+        from = to;
+        to = swap;
+    }
+    if (from != e)
+        memcpy(e, from, count * sizeof *e);
+    free(spare);
+}
+
+/* Empties a bucket into the empty bottom. */
+static void bottom_fill(struct queue *q, struct bucket b)
+{
+    size_t count = b.count;
+    bottom_reserve(q, count + SHIFT_MAX);
+    struct entry *to = q->bottom;
+    while (b.count) {
+        /* Latest first: what came in ascending order leaves this loop sorted. */
+        uint32_t in_chunk = (b.count - 1) % CHUNK_COUNT + 1, x = b.head;
+        const struct entry *from = q->chunks[x].entries;
+        for (uint32_t i = in_chunk; i-- > 0;)
+            *to++ = from[i];
+        b.head = q->next[x];
+        b.count -= in_chunk;
+        chunk_give(q, x);
+    }
+    if (count <= SORT_MAX)
+        insertion_sort(q->bottom, count);
+    else
+        merge_sort(q->bottom, count);
+    q->bottom_count = count;
+}
+
+/* ---- far ---- */
+
+static void far_add(struct queue *q, struct entry e)
+{
+    if (e.time < q->far_min)
+        q->far_min = e.time;
+    if (e.time > q->far_max)
+        q->far_max = e.time;
+    bucket_add(q, &q->far, e);
+}
+
+/* Moves what lies within the window of the sliding rung from `far` into it. */
+static void far_walk(struct queue *q)
+{
+    struct rung *r = &q->rungs[0];
+    uint64_t end = r->cursor + r->mask + 1;
+    struct bucket all = q->far;
+    struct entry entries[CHUNK_COUNT];
+    q->far = (struct bucket){NONE, 0};
+    q->far_min = FOREVER;
+    q->far_max = 0;
+    q->credit = 0;
+    for (uint32_t n; (n = bucket_take(q, &all, entries)) > 0;)
+        for (uint32_t i = 0; i < n; i++) {
+            if (entries[i].time >> r->shift < end)
+                rung_add(q, r, entries[i]);
+            else
+                far_add(q, entries[i]);
+        }
+}
+
+static void window_extend(struct queue *q)
+{
+    struct rung *r = &q->rungs[0];
+    uint64_t slots = r->cursor - q->extended_at, buckets = r->mask + 1;
+    if ((q->consumed > 4 * AIM * slots && buckets < WIDE_MAX) || (q->consumed * 16 < slots * AIM && q->count > TINY_MAX))
+        q->frozen = true;
+    if (q->frozen)
+        return;
+    uint64_t end_slot = r->cursor + buckets;
+    uint64_t end = end_slot > FOREVER >> r->shift ? FOREVER : end_slot << r->shift;
+    if (q->far_min < end && q->credit > 2 * (uint64_t)q->far.count)
+        far_walk(q);
+    q->far_from = q->far_min < end ? q->far_min : end;
+    q->extended_at = r->cursor;
+    q->extend_at = r->cursor + buckets / 16;
+    q->consumed = 0;
+}
+
+static int compare_times(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+static uint64_t far_median(const struct queue *q)
+{
+    uint64_t sample[SAMPLE_COUNT];
+    uint32_t chunks = (q->far.count + CHUNK_COUNT - 1) / CHUNK_COUNT, step = (chunks + SAMPLE_COUNT - 1) / SAMPLE_COUNT, count = 0, seen = 0;
+    uint32_t last = (q->far.count - 1) % CHUNK_COUNT + 1;
+    if (chunks < SAMPLE_COUNT / 2) {
+        for (uint32_t x = q->far.head, left = q->far.count, n = last; left && count < SAMPLE_COUNT; x = q->next[x], left -= n, n = CHUNK_COUNT)
+            for (uint32_t i = 0; i < n && count < SAMPLE_COUNT; i++)
+                sample[count++] = q->chunks[x].entries[i].time;
+    } else {
+        for (uint32_t x = q->far.head; seen < chunks; x = q->next[x], seen++)
+            if (seen % step == 0)
+                sample[count++] = q->chunks[x].entries[0].time;
+    }
+    qsort(sample, count, sizeof *sample, compare_times);
+    return sample[count / 2];
+}
+
+/* Everything is in `far`: lays out the sliding rung anew. */
+static void epoch(struct queue *q)
+{
+    uint64_t count = q->far.count;
+    if (count <= TINY_MAX) {
+        struct bucket all = q->far;
+        q->far = (struct bucket){NONE, 0};
+        q->far_min = FOREVER;
+        q->far_max = 0;
+        q->far_from = UINT64_MAX;
+        q->rungs_count = 0;
+        bottom_fill(q, all);
+        return;
+    }
+    uint64_t span = q->spread ? q->far_max - q->far_min : far_median(q) - q->far_min;
+    uint64_t slots = count / 2 / AIM;          /* that the nearer half should take */
+    uint32_t buckets = NARROW_MIN;
+    while (buckets < WIDE_MAX && buckets < slots * 8)
+        buckets *= 2;
+    if (slots > buckets / 8)
+        slots = buckets / 8;
+    if (slots < 1)
+        slots = 1;
+    int shift = 0;
+    while (span >> shift > slots)
+        shift++;
+    if (q->spread)
+        while ((q->far_max >> shift) - (q->far_min >> shift) >= buckets)
+            shift++;
+    struct rung *r = &q->rungs[0];
+    rung_reset(r, buckets, shift, q->far_min >> shift, UINT64_MAX);
+    q->rungs_count = 1;
+    far_walk(q);
+    q->spread = q->far.count > count / 4 * 3;
+    uint64_t end_slot = r->cursor + buckets;
+    uint64_t end = end_slot > FOREVER >> shift ? FOREVER : end_slot << shift;
+    q->far_from = q->far_min < end ? q->far_min : end;
+    q->frozen = false;
+    q->consumed = 0;
+    q->extended_at = r->cursor;
+    q->extend_at = r->cursor + buckets / 16;
+}
+
+/* ---- nested rungs ---- */
+
+static void nest(struct queue *q, struct bucket b, uint64_t slot, int shift)
+{
+    uint32_t buckets = NARROW_MIN, bits = 6;
+    while (buckets < NARROW_MAX && buckets * AIM < b.count) {
+        buckets *= 2;
+        bits++;
+    }
+    int finer = shift > (int)bits ? shift - (int)bits : 0;
+    struct rung *r = &q->rungs[q->rungs_count++];
+    rung_reset(r, buckets, finer, slot << (shift - finer), (slot + 1) << shift);
+    struct entry entries[CHUNK_COUNT];
+    for (uint32_t n; (n = bucket_take(q, &b, entries)) > 0;)
+        for (uint32_t i = 0; i < n; i++)
+            rung_add(q, r, entries[i]);
+}
+
+static bool refill(struct queue *q)
+{
+    for (;;) {
+        if (q->rungs_count == 0) {
+            if (q->far.count == 0)
+                return false;
+            epoch(q);
+            if (q->bottom_count)
+                return true;
+        }
+        struct rung *r = &q->rungs[q->rungs_count - 1];
+        if (r->summary == 0) {
+            if (q->rungs_count > 1) {
+                q->rungs_count--;
+                continue;
+            }
+            if (q->far.count == 0)
+                return false;
+            q->rungs_count = 0;
+            continue;
+        }
+        uint64_t slot = rung_next(r);
+        struct bucket b = rung_take(r, slot);
+        if (q->rungs_count == 1) {
+            q->consumed += b.count;
+            q->credit += b.count;
+            if (r->cursor >= q->extend_at)
+                window_extend(q);
+        }
+        if (b.count > SORT_MAX && r->shift > 0 && q->rungs_count < RUNGS_MAX) {
+            nest(q, b, slot, r->shift);
+            continue;
+        }
+        bottom_fill(q, b);
+        return true;
+    }
+}
+
+/* ---- the heap ---- */
+
+#define WAYS 4
+
+static void heap_push(struct queue *q, struct entry e)
+{
+    if (q->heap_count == q->heap_capacity) {
+        q->heap_capacity = q->heap_capacity ? q->heap_capacity * 2 : 128;
+        q->heap = xrealloc(q->heap, q->heap_capacity * sizeof *q->heap);
+    }
+    if (q->heap_count == 0 || e.time > q->heap_time_max)
+        q->heap_time_max = e.time;
+    size_t i = q->heap_count++;
+    for (; i > 0 && rank(e) < rank(q->heap[(i - 1) / WAYS]); i = (i - 1) / WAYS)
+        q->heap[i] = q->heap[(i - 1) / WAYS];
+    q->heap[i] = e;
+}
+
+static struct entry heap_pop(struct queue *q)
+{
+    struct entry least = q->heap[0], last = q->heap[--q->heap_count];
+    size_t i = 0;
+    for (;;) {
+        size_t child = i * WAYS + 1, end = child + WAYS < q->heap_count ? child + WAYS : q->heap_count, best = child;
+        if (child >= q->heap_count)
+            break;
+        for (size_t j = child + 1; j < end; j++)
+            if (rank(q->heap[j]) < rank(q->heap[best]))
+                best = j;
+        if (rank(last) <= rank(q->heap[best]))
+            break;
+        q->heap[i] = q->heap[best];
+        i = best;
+    }
+    q->heap[i] = last;
+    return least;
+}
+
+/* Puts bottom and heap where later pushes of their times are cheap. */
+static void bottom_spread(struct queue *q)
+{
+    if (q->rungs_count == 0) {
+        /* All that is pending is here: it has outgrown one sorted array. */
+        for (size_t i = 0; i < q->bottom_count; i++)
+            far_add(q, q->bottom[i]);
+        for (size_t i = 0; i < q->heap_count; i++)
+            far_add(q, q->heap[i]);
+        q->far_from = 0;
+    } else {
+        struct rung *above = &q->rungs[q->rungs_count - 1];
+        uint64_t limit = above->cursor << above->shift, least = q->heap[0].time;
+        if (q->bottom_count && q->bottom[q->bottom_count - 1].time < least)
+            least = q->bottom[q->bottom_count - 1].time;
+        int shift = 0;
+        while (((limit - 1) >> shift) - (least >> shift) >= NARROW_MAX)
+            shift++;
+        struct rung *r = &q->rungs[q->rungs_count++];
+        rung_reset(r, NARROW_MAX, shift, least >> shift, limit);
+        for (size_t i = 0; i < q->bottom_count; i++)
+            rung_add(q, r, q->bottom[i]);
+        for (size_t i = 0; i < q->heap_count; i++)
+            rung_add(q, r, q->heap[i]);
+    }
+    q->bottom_count = q->heap_count = 0;
+}
+
+static void bottom_overflow(struct queue *q, struct entry e)
+{
+    heap_push(q, e);
+    if (q->rungs_count == 0) {
+        bottom_spread(q);
+        return;
+    }
+    if (q->heap_count <= HEAP_MAX || q->heap_count <= q->bottom_count || q->rungs_count == RUNGS_MAX)
+        return;
+    uint64_t least = q->heap[0].time, most = q->heap_time_max;
+    if (q->bottom_count) {
+        if (q->bottom[q->bottom_count - 1].time < least)
+            least = q->bottom[q->bottom_count - 1].time;
+        if (q->bottom[0].time > most)
+            most = q->bottom[0].time;
+    }
+    if (least < most)
+        bottom_spread(q);
+}
+
+/* ---- the contract ---- */
 
 struct queue *queue_create(size_t pending_expected)
 {
-    struct queue *queue = xcalloc(1, sizeof *queue);
-    queue->capacity = pending_expected < 64 ? 64 : pending_expected;
-    queue->entries = xmalloc(queue->capacity * sizeof *queue->entries);
-    return queue;
+    struct queue *q = xcalloc(1, sizeof *q);
+    q->free_chunk = NONE;
+    q->far = (struct bucket){NONE, 0};
+    q->far_min = FOREVER;
+    if (pending_expected > QUEUE_SLOTS_MAX)
+        pending_expected = QUEUE_SLOTS_MAX;
+    chunks_grow(q, (uint32_t)(pending_expected / CHUNK_COUNT + pending_expected / 32 + 64));
+    bottom_reserve(q, 4 * SHIFT_MAX);
+    return q;
 }
 
-void queue_destroy(struct queue *queue)
+void queue_destroy(struct queue *q)
 {
-    if (!queue)
+    if (!q)
         return;
-    free(queue->entries);
-    free(queue);
+    for (int i = 0; i < RUNGS_MAX; i++)
+        free(q->rungs[i].buckets);
+    free(q->bottom);
+    free(q->heap);
+    free(q->chunks);
+    free(q->next);
+    free(q);
 }
 
-static void sift_up(struct queue *queue, size_t i, struct entry entry)
+static inline void bottom_insert(struct queue *q, struct entry e)
 {
-    while (i > 0 && before(&entry, &queue->entries[(i - 1) / WAYS])) {
-        queue->entries[i] = queue->entries[(i - 1) / WAYS];
-        i = (i - 1) / WAYS;
+    size_t i = q->bottom_count;
+    if (i >= SHIFT_MAX && (rank(q->bottom[i - SHIFT_MAX]) < rank(e) || i == q->bottom_capacity)) {
+        bottom_overflow(q, e);
+        return;
     }
-    queue->entries[i] = entry;
+    q->bottom_count++;
+    for (; i > 0 && rank(q->bottom[i - 1]) < rank(e); i--)
+        q->bottom[i] = q->bottom[i - 1];
+    q->bottom[i] = e;
 }
 
-static void sift_down(struct queue *queue, size_t i, struct entry entry)
+void queue_push(struct queue *q, int64_t time, uint64_t order, uint32_t slot)
 {
-    struct entry *e = queue->entries;
-    for (;;) {
-        size_t child = i * WAYS + 1, end = child + WAYS < queue->count ? child + WAYS : queue->count, least = child;
-        if (child >= queue->count)
-            break;
-        for (size_t j = child + 1; j < end; j++)
-            if (before(&e[j], &e[least]))
-                least = j;
-        if (!before(&e[least], &entry))
-            break;
-        e[i] = e[least];
-        i = least;
+    struct entry e = {(uint64_t)time, order << 24 | slot};
+    q->count++;
+    if (e.time >= q->far_from) {
+        far_add(q, e);
+        return;
     }
-    e[i] = entry;
-}
-
-void queue_push(struct queue *queue, int64_t time, uint64_t order, uint32_t slot)
-{
-    if (queue->count == queue->capacity) {
-        queue->capacity += queue->capacity / 2;
-        queue->entries = xrealloc(queue->entries, queue->capacity * sizeof *queue->entries);
+    int i = q->rungs_count - 1;
+    if (i < 0) {
+        bottom_insert(q, e);
+        return;
     }
-    sift_up(queue, queue->count++, (struct entry){time, order << 24 | slot});
+    if (e.time >> q->rungs[i].shift < q->rungs[i].cursor) {
+        bottom_insert(q, e);
+        return;
+    }
+    while (e.time >= q->rungs[i].limit)
+        i--;
+    rung_add(q, &q->rungs[i], e);
 }
 
-bool queue_pop(struct queue *queue, struct queue_item *item)
+static inline bool least(struct queue *q)
 {
-    if (queue->count == 0)
+    return (q->bottom_count | q->heap_count) || refill(q);
+}
+
+bool queue_pop(struct queue *q, struct queue_item *item)
+{
+    if (!least(q))
         return false;
-    struct entry least = queue->entries[0];
-    struct entry last = queue->entries[--queue->count];
-    if (queue->count > 0)
-        sift_down(queue, 0, last);
-    *item = (struct queue_item){least.time, least.key >> 24, (uint32_t)(least.key & (QUEUE_SLOTS_MAX - 1))};
+    struct entry e;
+    if (q->heap_count && (!q->bottom_count || rank(q->heap[0]) < rank(q->bottom[q->bottom_count - 1])))
+        e = heap_pop(q);
+    else
+        e = q->bottom[--q->bottom_count];
+    q->count--;
+    *item = (struct queue_item){(int64_t)e.time, e.key >> 24, (uint32_t)(e.key & (QUEUE_SLOTS_MAX - 1))};
     return true;
 }
 
-int64_t queue_peek_time(struct queue *queue)
+int64_t queue_peek_time(struct queue *q)
 {
-    return queue->count > 0 ? queue->entries[0].time : VTIME_MAX;
+    if (!least(q))
+        return VTIME_MAX;
+    uint64_t time = q->bottom_count ? q->bottom[q->bottom_count - 1].time : FOREVER;
+    if (q->heap_count && q->heap[0].time < time)
+        time = q->heap[0].time;
+    return (int64_t)time;
 }
 
-void queue_filter(struct queue *queue, bool (*keep)(void *context, uint64_t order, uint32_t slot), void *context)
+void queue_filter(struct queue *q, bool (*keep)(void *context, uint64_t order, uint32_t slot), void *context)
 {
-    size_t kept = 0;
-    for (size_t i = 0; i < queue->count; i++) {
-        struct entry entry = queue->entries[i];
-        if (keep(context, entry.key >> 24, (uint32_t)(entry.key & (QUEUE_SLOTS_MAX - 1))))
-            queue->entries[kept++] = entry;
+    struct bucket kept = {NONE, 0};
+    struct entry entries[CHUNK_COUNT];
+#define KEEP(e) keep(context, (e).key >> 24, (uint32_t)((e).key & (QUEUE_SLOTS_MAX - 1)))
+    struct bucket old_far = q->far;
+    q->far = kept;
+    q->far_min = FOREVER;
+    q->far_max = 0;
+    for (uint32_t n; (n = bucket_take(q, &old_far, entries)) > 0;)
+        for (uint32_t i = 0; i < n; i++)
+            if (KEEP(entries[i]))
+                far_add(q, entries[i]);
+    for (int level = 0; level < q->rungs_count; level++) {
+        struct rung *r = &q->rungs[level];
+        while (r->summary) {
+            struct bucket b = rung_take(r, rung_next(r));
+            for (uint32_t n; (n = bucket_take(q, &b, entries)) > 0;)
+                for (uint32_t i = 0; i < n; i++)
+                    if (KEEP(entries[i]))
+                        far_add(q, entries[i]);
+        }
     }
-    queue->count = kept;
-    for (size_t i = kept / WAYS + 1; i-- > 0;)
-        if (i < kept)
-            sift_down(queue, i, queue->entries[i]);
+    for (size_t i = 0; i < q->bottom_count; i++)
+        if (KEEP(q->bottom[i]))
+            far_add(q, q->bottom[i]);
+    for (size_t i = 0; i < q->heap_count; i++)
+        if (KEEP(q->heap[i]))
+            far_add(q, q->heap[i]);
+    q->bottom_count = q->heap_count = 0;
+    q->rungs_count = 0;
+    q->far_from = 0;
+    q->count = q->far.count;
 }
 
-size_t queue_count(const struct queue *queue)
-{
-    return queue->count;
-}
+size_t queue_count(const struct queue *q) { return q->count; }
 
-size_t queue_bytes(const struct queue *queue)
+size_t queue_bytes(const struct queue *q)
 {
-    return sizeof *queue + queue->capacity * sizeof *queue->entries;
+    size_t bytes = sizeof *q + q->bottom_capacity * sizeof *q->bottom + q->heap_capacity * sizeof *q->heap
+                 + q->chunks_capacity * (sizeof *q->chunks + sizeof *q->next);
+    for (int i = 0; i < RUNGS_MAX; i++)
+        bytes += q->rungs[i].capacity * sizeof *q->rungs[i].buckets;
+    return bytes;
 }
