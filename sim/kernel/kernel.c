@@ -27,6 +27,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 
 #include "sim/kernel/check.h"
@@ -42,6 +43,7 @@
 #define SEQUENCE_MASK ((UINT64_C(1) << SEQUENCE_BITS) - 1)
 #define ORDINARY (UINT64_C(1) << SEQUENCE_BITS)
 #define NO_SLOT UINT32_MAX
+#define HUGE_PAGE ((size_t)2 << 20)        /* a large pool asks for pages of 2 MiB: its accesses are random */
 
 struct slot {
     uint64_t order;                 /* of the tenant; 0: free (no event has order 0) */
@@ -50,7 +52,7 @@ struct slot {
     uint64_t a, b;
     uint32_t entity;
     uint32_t next_free;
-};
+} __attribute__((aligned(64)));     /* one line of the cache */
 
 /* An event as --verify keeps it. */
 struct record {
@@ -94,6 +96,8 @@ struct kernel {
     char *divergence;
 };
 
+static void slots_reserve(struct kernel *kernel, uint32_t capacity);
+
 /* ---- life ---- */
 
 static int64_t wall_ms(void)
@@ -110,8 +114,7 @@ struct kernel *kernel_create(const struct kernel_config *config)
     if (expected > QUEUE_SLOTS_MAX)
         expected = QUEUE_SLOTS_MAX;
     kernel->queue = queue_create(expected);
-    kernel->slots_capacity = (uint32_t)expected;
-    kernel->slots = xmalloc(expected * sizeof *kernel->slots);
+    slots_reserve(kernel, (uint32_t)expected);
     kernel->free_slot = NO_SLOT;
     kernel->arena = arena_create();
     kernel->seed = config->seed;
@@ -173,6 +176,21 @@ static uint64_t shuffle(const struct kernel *kernel, uint64_t sequence)
     return x * UINT64_C(0xBF58476D1CE4E5B9) & SEQUENCE_MASK;
 }
 
+static void slots_reserve(struct kernel *kernel, uint32_t capacity)
+{
+    size_t size = (size_t)capacity * sizeof *kernel->slots;
+    struct slot *slots = size < HUGE_PAGE ? aligned_alloc(sizeof *slots, size) : aligned_alloc(HUGE_PAGE, (size + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE);
+    CHECK(slots != NULL);
+    if (size >= HUGE_PAGE)
+        madvise(slots, size, MADV_HUGEPAGE);
+    if (kernel->slots_used > 0)
+        memcpy(slots, kernel->slots, kernel->slots_used * sizeof *slots);
+    free(kernel->slots);
+    kernel->slots = slots;
+    kernel->slots_capacity = capacity;
+    queue_prefetch(kernel->queue, slots, sizeof *slots);
+}
+
 static bool slots_grow(struct kernel *kernel)
 {
     if (kernel->slots_capacity == QUEUE_SLOTS_MAX) {
@@ -180,8 +198,7 @@ static bool slots_grow(struct kernel *kernel)
         kernel->judge_at = 0;
         return false;
     }
-    kernel->slots_capacity = kernel->slots_capacity > QUEUE_SLOTS_MAX / 2 ? QUEUE_SLOTS_MAX : kernel->slots_capacity * 2;
-    kernel->slots = xrealloc(kernel->slots, (size_t)kernel->slots_capacity * sizeof *kernel->slots);
+    slots_reserve(kernel, kernel->slots_capacity > QUEUE_SLOTS_MAX / 2 ? QUEUE_SLOTS_MAX : kernel->slots_capacity * 2);
     return true;
 }
 
@@ -392,6 +409,7 @@ const char *kernel_divergence(const struct kernel *kernel)
 void kernel_stop(struct kernel *kernel)
 {
     kernel->stopping = true;
+    kernel->judge_at = 0;
 }
 
 void kernel_memory_add(struct kernel *kernel, int64_t bytes)
@@ -412,17 +430,21 @@ void kernel_events_limit(struct kernel *kernel, uint64_t events_max)
         kernel->limit = KERNEL_DONE;
 }
 
-/* Called when `events` has reached judge_at. */
-static enum kernel_stop judge(struct kernel *kernel)
+/* Called before the next event when `events` has reached judge_at: everything that may end a run is judged here, and nothing of it between. */
+static enum kernel_stop judge(struct kernel *kernel, int64_t until_ns)
 {
-    if (kernel->limit == KERNEL_DONE && kernel->events >= kernel->events_max)
+    if (kernel->divergence || (kernel->reference && compare_draws(kernel)))
+        return KERNEL_DIVERGED;
+    if (kernel->limit == KERNEL_DONE && kernel->events >= kernel->events_max && queue_peek_time(kernel->queue) <= until_ns && kernel->pending > 0)
         kernel->limit = KERNEL_LIMIT_EVENTS;
     if (kernel->limit == KERNEL_DONE && kernel->wall_ms_max > 0 && wall_ms() - kernel->wall_ms_start > kernel->wall_ms_max)
         kernel->limit = KERNEL_LIMIT_WALL;
     if (kernel->limit != KERNEL_DONE)
         return kernel->limit;
+    if (kernel->stopping)
+        return KERNEL_STOPPED;
     uint64_t next = kernel->events + JUDGE_INTERVAL;
-    kernel->judge_at = next < kernel->events_max ? next : kernel->events_max;
+    kernel->judge_at = kernel->reference || kernel->events >= kernel->events_max ? 0 : next < kernel->events_max ? next : kernel->events_max;
     return KERNEL_DONE;
 }
 
@@ -430,23 +452,17 @@ enum kernel_stop kernel_run(struct kernel *kernel, int64_t until_ns)
 {
     CHECK(!kernel->running);
     CHECK(until_ns >= kernel->now);
-    enum kernel_stop why = KERNEL_DONE;
+    enum kernel_stop why;
     struct queue_item item;
     kernel->running = true;
     kernel->stopping = false;
     for (;;) {
-        if (kernel->stopping) {
-            why = KERNEL_STOPPED;
+        if (kernel->events >= kernel->judge_at && (why = judge(kernel, until_ns)) != KERNEL_DONE)
             break;
-        }
-        if (kernel->divergence || (kernel->watched && kernel->reference && compare_draws(kernel))) {
-            why = KERNEL_DIVERGED;
-            break;
-        }
-        if (queue_peek_time(kernel->queue) > until_ns || !queue_pop(kernel->queue, &item)) {
+        if (!queue_pop_until(kernel->queue, until_ns, &item)) {
             if (until_ns != VTIME_MAX)
                 kernel->now = until_ns;
-            why = kernel->limit;
+            why = KERNEL_DONE;
             break;
         }
         struct slot *slot = &kernel->slots[item.slot];
@@ -454,13 +470,13 @@ enum kernel_stop kernel_run(struct kernel *kernel, int64_t until_ns)
             kernel->stale--;
             continue;
         }
-        if (kernel->events >= kernel->judge_at && (why = judge(kernel)) != KERNEL_DONE) {
-            /* The event that met the limit stays pending. */
-            queue_push(kernel->queue, item.time, item.order, item.slot);
-            break;
-        }
         struct event *event = &kernel->last[kernel->events % LAST_COUNT];
-        *event = (struct event){.time = item.time, .type = slot->type, .context = slot->context, .a = slot->a, .b = slot->b, .entity = slot->entity};
+        event->time = item.time;
+        event->type = slot->type;
+        event->context = slot->context;
+        event->a = slot->a;
+        event->b = slot->b;
+        event->entity = slot->entity;
         slot_free(kernel, item.slot);
         kernel->now = item.time;
         kernel->hash = fold_event(kernel->hash, event);

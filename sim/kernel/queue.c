@@ -1,3 +1,37 @@
+/* The event queue: a ladder with bounded fan-out whose first rung slides.
+ *
+ * Entries of 16 bytes {time, order << 24 | slot} stand in one of four places, by time:
+ *
+ *     pushed at time t --+-- t >= far_from ------------> far: unordered
+ *                        +-- slot of t >= a cursor ----> a rung: buckets of one power-of-two width, unordered within
+ *                        +-- else: bottom (sorted), or the heap where the bottom would have to move too many
+ *
+ *     far --epoch(), far_walk()--> sliding rung --nest()--> nested rung --nest()--> ... --refill()--> bottom --> popped
+ *
+ * - The sliding rung (rungs[0]) is circular: as its cursor advances, its window of at most 4,096 buckets moves on (window_extend), so that in a steady state nearly
+ *   every event goes straight to its bucket and from there to the bottom: two moves, whatever the number pending. Its width is chosen from the median of what is
+ *   pending when it is laid out (epoch); when density has drifted from that, it is left to run dry (frozen) and laid out anew.
+ * - A bucket with more than SORT_MAX entries is spread over a nested rung that covers exactly the bucket (nest). Each nesting resolves at least 6 bits of time, so
+ *   uneven densities cost a few moves where they occur and nothing elsewhere.
+ * - Bounded fan-out keeps the scattered writes of a distribution within the second-level cache; buckets are lists of 128-byte chunks of 8 entries from one pool.
+ * - A bucket of one chunk, the usual case, is sorted by a network of compare-exchanges over 64-bit keys (time within the bucket, place in the chunk): no branch to
+ *   mispredict. Equal times make it fall back on the exact comparison.
+ * - An insertion that would move more than SHIFT_MAX entries of the bottom goes to a 4-ary heap beside it; when the heap outnumbers the bottom and times differ, both
+ *   are spread over a nested rung. So a handler that schedules ten thousand events for now, or within a bucket that is already the bottom, pays log n at worst.
+ * - While no more than some tens are pending, there is only the bottom: a sorted array.
+ *
+ * Invariants
+ *   I1  Everything outside far is earlier than far_from, and everything in far is not; far_from starts a slot of the sliding rung.
+ *   I2  A rung's entries lie in slots [cursor, cursor + buckets) and before its limit; a nested rung's limit is the start of the cursor of the rung above.
+ *   I3  Everything in bottom and heap is earlier than the cursor of the deepest rung (than far_from, if there is none).
+ *   I4  A far event is walked over only when as many events left the sliding rung since the last walk, or by an epoch, which moves at least a quarter of far, or else is
+ *       followed by one that moves all of it. With nesting bounded by 63 / 6, the work of a push is O(log n) amortised whatever the times are (queue_work counts it).
+ *
+ * Memory: 16 bytes an entry in chunks, 4 a chunk for links, half a chunk lost a bucket, fixed tables of about 50 KiB once thousands are pending.
+ *
+ * Sources: the ladder queue is Tang, Goh and Thng 2005 ("Ladder queue: an O(1) priority queue structure for large-scale discrete event simulation"), the circular
+ * window is that of Brown's calendar queue (1988).
+ */
 #include "sim/kernel/queue.h"
 
 #include <stdlib.h>
@@ -13,6 +47,7 @@
 #define NARROW_MAX 256u
 #define RUNGS_MAX 13                /* ... so 63 bits are exhausted before rungs are */
 #define AIM 4u                      /* entries a bucket aimed at */
+#define WINDOW 5u                   /* spans from the first to the median event that the sliding rung covers, when it is as wide as it may be */
 #define SORT_MAX 24u                /* a bucket with more is spread over a nested rung */
 #define TINY_MAX 16u                /* so few are kept as one sorted array */
 #define SHIFT_MAX 32u               /* an insertion moves at most so many entries; else the heap takes it */
@@ -55,6 +90,9 @@ struct queue {
     uint64_t extend_at, extended_at;/* slots of the sliding rung */
     uint64_t consumed, credit;      /* entries taken from it since it was extended; since far was last walked */
     bool frozen, spread;
+    uint64_t work;                  /* see queue_work */
+    const char *slots;              /* where the caller keeps the payloads, for prefetching; NULL: nowhere */
+    size_t slot_size;
     struct rung rungs[RUNGS_MAX];
 };
 
@@ -68,6 +106,7 @@ static void chunks_grow(struct queue *q, uint32_t capacity)
     CHECK(chunks != NULL);
     if (q->chunks_used)
         memcpy(chunks, q->chunks, q->chunks_used * sizeof *chunks);
+    memset(chunks + q->chunks_used, 0, (capacity - q->chunks_used) * sizeof *chunks);
     free(q->chunks);
     q->chunks = chunks;
     q->next = xrealloc(q->next, (size_t)capacity * sizeof *q->next);
@@ -82,7 +121,7 @@ static inline uint32_t chunk_take(struct queue *q)
         return x;
     }
     if (q->chunks_used == q->chunks_capacity)
-        chunks_grow(q, q->chunks_capacity + q->chunks_capacity / 2);
+        chunks_grow(q, q->chunks_capacity + q->chunks_capacity / 4);
     return q->chunks_used++;
 }
 
@@ -177,7 +216,7 @@ static void bottom_reserve(struct queue *q, size_t count)
 {
     if (count > q->bottom_capacity) {
         q->bottom_capacity = count + count / 2;
-        q->bottom = xrealloc(q->bottom, q->bottom_capacity * sizeof *q->bottom);
+        q->bottom = (struct entry *)xrealloc(q->bottom ? q->bottom - CHUNK_COUNT : NULL, (q->bottom_capacity + CHUNK_COUNT) * sizeof *q->bottom) + CHUNK_COUNT;
     }
 }
 
@@ -192,17 +231,20 @@ static void insertion_sort(struct entry *e, size_t count)
     }
 }
 
-static void merge_sort(struct entry *e, size_t count)
+/* Returns the entries moved. */
+static uint64_t merge_sort(struct entry *e, size_t count)
 {
+    uint64_t moved = 0;
     size_t sorted = 1;
     while (sorted < count && rank(e[sorted - 1]) > rank(e[sorted]))
         sorted++;
     if (sorted == count)
-        return;
+        return 0;
     struct entry *from = e, *spare = xmalloc(count * sizeof *spare), *to = spare;
     for (size_t i = 0; i < count; i += 16)
         insertion_sort(e + i, count - i < 16 ? count - i : 16);
     for (size_t run = 16; run < count; run *= 2) {
+        moved += count;
         for (size_t start = 0; start < count; start += 2 * run) {
             size_t a = start, middle = start + run < count ? start + run : count, b = middle, end = middle + run < count ? middle + run : count;
             for (size_t i = start; i < end; i++)
@@ -215,20 +257,58 @@ static void merge_sort(struct entry *e, size_t count)
     if (from != e)
         memcpy(e, from, count * sizeof *e);
     free(spare);
+    return moved;
+}
+
+/* Sorts a bucket of one chunk into the empty bottom, by time; false when two times are equal. Entries beyond the count take part with keys above all others and land
+ * in the spare places before the array. The network is Batcher's with its last stages shortened (19 exchanges, the least for 8). */
+#define ORDER_PAIR(a, b) do { uint64_t low_ = a < b ? a : b, high_ = a < b ? b : a; a = low_; b = high_; } while (0)
+
+static bool chunk_sort(struct queue *q, struct bucket b, uint64_t start)
+{
+    const struct entry *e = q->chunks[b.head].entries;
+    uint64_t k[CHUNK_COUNT];
+    for (uint32_t i = 0; i < CHUNK_COUNT; i++) {
+        uint64_t key = (e[i].time - start) << 3 | i;
+        k[i] = i < b.count ? key : UINT64_MAX << 3 | i;
+        if (q->slots)
+            __builtin_prefetch(q->slots + (e[i].key & (QUEUE_SLOTS_MAX - 1)) * q->slot_size, 1);
+    }
+    ORDER_PAIR(k[0], k[2]); ORDER_PAIR(k[1], k[3]); ORDER_PAIR(k[4], k[6]); ORDER_PAIR(k[5], k[7]);
+    ORDER_PAIR(k[0], k[4]); ORDER_PAIR(k[1], k[5]); ORDER_PAIR(k[2], k[6]); ORDER_PAIR(k[3], k[7]);
+    ORDER_PAIR(k[0], k[1]); ORDER_PAIR(k[2], k[3]); ORDER_PAIR(k[4], k[5]); ORDER_PAIR(k[6], k[7]);
+    ORDER_PAIR(k[2], k[4]); ORDER_PAIR(k[3], k[5]);
+    ORDER_PAIR(k[1], k[4]); ORDER_PAIR(k[3], k[6]);
+    ORDER_PAIR(k[1], k[2]); ORDER_PAIR(k[3], k[4]); ORDER_PAIR(k[5], k[6]);
+    struct entry *to = q->bottom + b.count - 1;
+    uint64_t same = 0;
+    for (uint32_t i = 0; i < CHUNK_COUNT; i++) {
+        to[-(int)i] = e[k[i] & 7];
+        if (i > 0)
+            same |= (k[i] ^ k[i - 1]) < 8 && i < b.count;
+    }
+    q->next[b.head] = q->free_chunk;
+    q->free_chunk = b.head;
+    q->bottom_count = b.count;
+    return same == 0;
 }
 
 /* Empties a bucket into the empty bottom. */
 static void bottom_fill(struct queue *q, struct bucket b)
 {
     size_t count = b.count;
+    q->work += count;
     bottom_reserve(q, count + SHIFT_MAX);
     struct entry *to = q->bottom;
     while (b.count) {
         /* Latest first: what came in ascending order leaves this loop sorted. */
         uint32_t in_chunk = (b.count - 1) % CHUNK_COUNT + 1, x = b.head;
         const struct entry *from = q->chunks[x].entries;
-        for (uint32_t i = in_chunk; i-- > 0;)
+        for (uint32_t i = in_chunk; i-- > 0;) {
             *to++ = from[i];
+            if (q->slots)
+                __builtin_prefetch(q->slots + (from[i].key & (QUEUE_SLOTS_MAX - 1)) * q->slot_size, 1);
+        }
         b.head = q->next[x];
         b.count -= in_chunk;
         chunk_give(q, x);
@@ -236,7 +316,7 @@ static void bottom_fill(struct queue *q, struct bucket b)
     if (count <= SORT_MAX)
         insertion_sort(q->bottom, count);
     else
-        merge_sort(q->bottom, count);
+        q->work += merge_sort(q->bottom, count);
     q->bottom_count = count;
 }
 
@@ -262,6 +342,7 @@ static void far_walk(struct queue *q)
     q->far_min = FOREVER;
     q->far_max = 0;
     q->credit = 0;
+    q->work += all.count;
     for (uint32_t n; (n = bucket_take(q, &all, entries)) > 0;)
         for (uint32_t i = 0; i < n; i++) {
             if (entries[i].time >> r->shift < end)
@@ -271,22 +352,38 @@ static void far_walk(struct queue *q)
         }
 }
 
+/* Lets the sliding rung take what is earlier than `end` and than far's first slot (I1). */
+static void window_open(struct queue *q, uint64_t end)
+{
+    struct rung *r = &q->rungs[0];
+    uint64_t first = q->far_min >> r->shift << r->shift;
+    q->far_from = first < end ? first : end;
+    q->extended_at = r->cursor;
+    q->extend_at = r->cursor + (r->mask + 1) / 16;
+    q->consumed = 0;
+}
+
+/* Start of the slot that ends the window, in time. */
+static uint64_t window_end(const struct rung *r)
+{
+    uint64_t slot = r->cursor + r->mask + 1;
+    return slot > FOREVER >> r->shift ? FOREVER : slot << r->shift;
+}
+
+/* Called as the cursor advances. */
 static void window_extend(struct queue *q)
 {
     struct rung *r = &q->rungs[0];
     uint64_t slots = r->cursor - q->extended_at, buckets = r->mask + 1;
+    /* Four times too dense (and more buckets would help), or sixteen times too sparse: time for another width. */
     if ((q->consumed > 4 * AIM * slots && buckets < WIDE_MAX) || (q->consumed * 16 < slots * AIM && q->count > TINY_MAX))
         q->frozen = true;
     if (q->frozen)
         return;
-    uint64_t end_slot = r->cursor + buckets;
-    uint64_t end = end_slot > FOREVER >> r->shift ? FOREVER : end_slot << r->shift;
+    uint64_t end = window_end(r);
     if (q->far_min < end && q->credit > 2 * (uint64_t)q->far.count)
         far_walk(q);
-    q->far_from = q->far_min < end ? q->far_min : end;
-    q->extended_at = r->cursor;
-    q->extend_at = r->cursor + buckets / 16;
-    q->consumed = 0;
+    window_open(q, end);
 }
 
 static int compare_times(const void *a, const void *b)
@@ -332,8 +429,8 @@ static void epoch(struct queue *q)
     uint32_t buckets = NARROW_MIN;
     while (buckets < WIDE_MAX && buckets < slots * 8)
         buckets *= 2;
-    if (slots > buckets / 8)
-        slots = buckets / 8;
+    if (slots > buckets / WINDOW)
+        slots = buckets / WINDOW;
     if (slots < 1)
         slots = 1;
     int shift = 0;
@@ -347,13 +444,8 @@ static void epoch(struct queue *q)
     q->rungs_count = 1;
     far_walk(q);
     q->spread = q->far.count > count / 4 * 3;
-    uint64_t end_slot = r->cursor + buckets;
-    uint64_t end = end_slot > FOREVER >> shift ? FOREVER : end_slot << shift;
-    q->far_from = q->far_min < end ? q->far_min : end;
     q->frozen = false;
-    q->consumed = 0;
-    q->extended_at = r->cursor;
-    q->extend_at = r->cursor + buckets / 16;
+    window_open(q, window_end(r));
 }
 
 /* ---- nested rungs ---- */
@@ -367,6 +459,7 @@ static void nest(struct queue *q, struct bucket b, uint64_t slot, int shift)
     }
     int finer = shift > (int)bits ? shift - (int)bits : 0;
     struct rung *r = &q->rungs[q->rungs_count++];
+    q->work += b.count;
     rung_reset(r, buckets, finer, slot << (shift - finer), (slot + 1) << shift);
     struct entry entries[CHUNK_COUNT];
     for (uint32_t n; (n = bucket_take(q, &b, entries)) > 0;)
@@ -407,7 +500,12 @@ static bool refill(struct queue *q)
             nest(q, b, slot, r->shift);
             continue;
         }
-        bottom_fill(q, b);
+        if (b.count <= CHUNK_COUNT && r->shift <= 60) {
+            if (!chunk_sort(q, b, slot << r->shift))
+                insertion_sort(q->bottom, b.count);
+        } else {
+            bottom_fill(q, b);
+        }
         return true;
     }
 }
@@ -426,7 +524,7 @@ static void heap_push(struct queue *q, struct entry e)
         q->heap_time_max = e.time;
     size_t i = q->heap_count++;
     for (; i > 0 && rank(e) < rank(q->heap[(i - 1) / WAYS]); i = (i - 1) / WAYS)
-        q->heap[i] = q->heap[(i - 1) / WAYS];
+        q->heap[i] = q->heap[(i - 1) / WAYS], q->work++;
     q->heap[i] = e;
 }
 
@@ -444,6 +542,7 @@ static struct entry heap_pop(struct queue *q)
         if (rank(last) <= rank(q->heap[best]))
             break;
         q->heap[i] = q->heap[best];
+        q->work++;
         i = best;
     }
     q->heap[i] = last;
@@ -453,6 +552,7 @@ static struct entry heap_pop(struct queue *q)
 /* Puts bottom and heap where later pushes of their times are cheap. */
 static void bottom_spread(struct queue *q)
 {
+    q->work += q->bottom_count + q->heap_count;
     if (q->rungs_count == 0) {
         /* All that is pending is here: it has outgrown one sorted array. */
         for (size_t i = 0; i < q->bottom_count; i++)
@@ -513,13 +613,19 @@ struct queue *queue_create(size_t pending_expected)
     return q;
 }
 
+void queue_prefetch(struct queue *q, const void *slots, size_t slot_size)
+{
+    q->slots = slots;
+    q->slot_size = slot_size;
+}
+
 void queue_destroy(struct queue *q)
 {
     if (!q)
         return;
     for (int i = 0; i < RUNGS_MAX; i++)
         free(q->rungs[i].buckets);
-    free(q->bottom);
+    free(q->bottom - CHUNK_COUNT);
     free(q->heap);
     free(q->chunks);
     free(q->next);
@@ -566,18 +672,31 @@ static inline bool least(struct queue *q)
     return (q->bottom_count | q->heap_count) || refill(q);
 }
 
-bool queue_pop(struct queue *q, struct queue_item *item)
+bool queue_pop_until(struct queue *q, int64_t until, struct queue_item *item)
 {
     if (!least(q))
         return false;
     struct entry e;
-    if (q->heap_count && (!q->bottom_count || rank(q->heap[0]) < rank(q->bottom[q->bottom_count - 1])))
+    if (__builtin_expect(q->heap_count != 0, 0) && (!q->bottom_count || rank(q->heap[0]) < rank(q->bottom[q->bottom_count - 1]))) {
+        if (q->heap[0].time > (uint64_t)until)
+            return false;
         e = heap_pop(q);
-    else
-        e = q->bottom[--q->bottom_count];
+    } else {
+        e = q->bottom[q->bottom_count - 1];
+        if (e.time > (uint64_t)until)
+            return false;
+        q->bottom_count--;
+    }
     q->count--;
-    *item = (struct queue_item){(int64_t)e.time, e.key >> 24, (uint32_t)(e.key & (QUEUE_SLOTS_MAX - 1))};
+    item->time = (int64_t)e.time;
+    item->order = e.key >> 24;
+    item->slot = (uint32_t)(e.key & (QUEUE_SLOTS_MAX - 1));
     return true;
+}
+
+bool queue_pop(struct queue *q, struct queue_item *item)
+{
+    return queue_pop_until(q, VTIME_MAX, item);
 }
 
 int64_t queue_peek_time(struct queue *q)
@@ -626,6 +745,8 @@ void queue_filter(struct queue *q, bool (*keep)(void *context, uint64_t order, u
 }
 
 size_t queue_count(const struct queue *q) { return q->count; }
+
+uint64_t queue_work(const struct queue *q) { return q->work; }
 
 size_t queue_bytes(const struct queue *q)
 {
