@@ -43,10 +43,10 @@
 
 #define CHUNK_COUNT 8u              /* entries a chunk: 128 bytes */
 #define WIDE_MAX 4096u              /* buckets of the sliding rung at most: 64 words of bitmap, one word of summary */
-#define NARROW_MIN 64u              /* buckets of any rung at least: a nested rung resolves 6 bits more of time, ... */
+#define NARROW_MIN 8u              /* buckets of any rung at least: a nested rung resolves 6 bits more of time, ... */
 #define NARROW_MAX 256u
 #define RUNGS_MAX 13                /* ... so 63 bits are exhausted before rungs are */
-#define AIM 4u                      /* entries a bucket aimed at */
+#define AIM 5u                      /* entries a bucket aimed at */
 #define WINDOW 5u                   /* spans from the first to the median event that the sliding rung covers, when it is as wide as it may be */
 #define SORT_MAX 24u                /* a bucket with more is spread over a nested rung */
 #define TINY_MAX 16u                /* so few are kept as one sorted array */
@@ -168,7 +168,7 @@ static void rung_reset(struct rung *r, uint32_t buckets, int shift, uint64_t cur
         r->capacity = buckets;
     }
     memset(r->buckets, 0, buckets * sizeof *r->buckets);
-    memset(r->words, 0, buckets / 8);
+    memset(r->words, 0, (buckets + 63) / 64 * sizeof *r->words);
     r->summary = 0;
     r->mask = buckets - 1;
     r->shift = shift;
@@ -289,6 +289,52 @@ static bool chunk_sort(struct queue *q, struct bucket b, uint64_t start)
     }
     q->next[b.head] = q->free_chunk;
     q->free_chunk = b.head;
+    q->bottom_count = b.count;
+    return same == 0;
+}
+
+/* The same for two chunks, nine to sixteen entries. */
+static bool pair_sort(struct queue *q, struct bucket b, uint64_t start)
+{
+    struct entry e[2 * CHUNK_COUNT];
+    uint32_t first = b.head, second = q->next[first], in_first = (b.count - 1) % CHUNK_COUNT + 1;
+    memcpy(e, q->chunks[second].entries, sizeof(struct chunk));
+    memcpy(e + CHUNK_COUNT, q->chunks[first].entries, sizeof(struct chunk));
+    uint64_t k[2 * CHUNK_COUNT];
+    for (uint32_t i = 0; i < 2 * CHUNK_COUNT; i++) {
+        uint64_t key = (e[i].time - start) << 4 | i;
+        k[i] = i < CHUNK_COUNT + in_first ? key : UINT64_MAX << 4 | i;
+        if (q->slots)
+            __builtin_prefetch(q->slots + (e[i].key & (QUEUE_SLOTS_MAX - 1)) * q->slot_size, 1);
+    }
+    for (uint32_t half = 0; half < 2 * CHUNK_COUNT; half += CHUNK_COUNT) {
+        uint64_t *h = k + half;
+        ORDER_PAIR(h[0], h[2]); ORDER_PAIR(h[1], h[3]); ORDER_PAIR(h[4], h[6]); ORDER_PAIR(h[5], h[7]);
+        ORDER_PAIR(h[0], h[4]); ORDER_PAIR(h[1], h[5]); ORDER_PAIR(h[2], h[6]); ORDER_PAIR(h[3], h[7]);
+        ORDER_PAIR(h[0], h[1]); ORDER_PAIR(h[2], h[3]); ORDER_PAIR(h[4], h[5]); ORDER_PAIR(h[6], h[7]);
+        ORDER_PAIR(h[2], h[4]); ORDER_PAIR(h[3], h[5]);
+        ORDER_PAIR(h[1], h[4]); ORDER_PAIR(h[3], h[6]);
+        ORDER_PAIR(h[1], h[2]); ORDER_PAIR(h[3], h[4]); ORDER_PAIR(h[5], h[6]);
+    }
+    for (uint32_t i = 0; i < 8; i++)
+        ORDER_PAIR(k[i], k[i + 8]);
+    for (uint32_t i = 4; i < 8; i++)
+        ORDER_PAIR(k[i], k[i + 4]);
+    for (uint32_t i = 2; i < 14; i += 4) {
+        ORDER_PAIR(k[i], k[i + 2]);
+        ORDER_PAIR(k[i + 1], k[i + 3]);
+    }
+    for (uint32_t i = 1; i < 15; i += 2)
+        ORDER_PAIR(k[i], k[i + 1]);
+    struct entry *to = q->bottom + b.count - 1;
+    uint64_t same = 0;
+    for (uint32_t i = 0; i < 2 * CHUNK_COUNT; i++) {
+        to[-(int)i] = e[k[i] & 15];
+        if (i > 0)
+            same |= (k[i] ^ k[i - 1]) < 16 && i < b.count;
+    }
+    q->next[second] = q->free_chunk;
+    q->free_chunk = first;
     q->bottom_count = b.count;
     return same == 0;
 }
@@ -426,7 +472,7 @@ static void epoch(struct queue *q)
     }
     uint64_t span = q->spread ? q->far_max - q->far_min : far_median(q) - q->far_min;
     uint64_t slots = count / 2 / AIM;          /* that the nearer half should take */
-    uint32_t buckets = NARROW_MIN;
+    uint32_t buckets = 64;
     while (buckets < WIDE_MAX && buckets < slots * 8)
         buckets *= 2;
     if (slots > buckets / WINDOW)
@@ -452,7 +498,7 @@ static void epoch(struct queue *q)
 
 static void nest(struct queue *q, struct bucket b, uint64_t slot, int shift)
 {
-    uint32_t buckets = NARROW_MIN, bits = 6;
+    uint32_t buckets = NARROW_MIN, bits = 3;
     while (buckets < NARROW_MAX && buckets * AIM < b.count) {
         buckets *= 2;
         bits++;
@@ -502,6 +548,9 @@ static bool refill(struct queue *q)
         }
         if (b.count <= CHUNK_COUNT && r->shift <= 60) {
             if (!chunk_sort(q, b, slot << r->shift))
+                insertion_sort(q->bottom, b.count);
+        } else if (b.count <= 2 * CHUNK_COUNT && r->shift <= 59) {
+            if (!pair_sort(q, b, slot << r->shift))
                 insertion_sort(q->bottom, b.count);
         } else {
             bottom_fill(q, b);
