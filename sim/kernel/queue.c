@@ -11,11 +11,11 @@
  * - The sliding rung (rungs[0]) is circular: as its cursor advances, its window of at most 4,096 buckets moves on (window_extend), so that in a steady state nearly
  *   every event goes straight to its bucket and from there to the bottom: two moves, whatever the number pending. Its width is chosen from the median of what is
  *   pending when it is laid out (epoch); when density has drifted from that, it is left to run dry (frozen) and laid out anew.
- * - A bucket with more than SORT_MAX entries is spread over a nested rung that covers exactly the bucket (nest). Each nesting resolves at least 6 bits of time, so
- *   uneven densities cost a few moves where they occur and nothing elsewhere.
+ * - A bucket with more than SORT_MAX entries is spread over a nested rung that covers exactly the bucket (nest), of 8 to 256 buckets by their number. So uneven
+ *   densities cost a few moves where they occur and nothing elsewhere. With RUNGS_MAX rungs in use, or in a bucket of a single time, all of it is sorted at once.
  * - Bounded fan-out keeps the scattered writes of a distribution within the second-level cache; buckets are lists of 128-byte chunks of 8 entries from one pool.
- * - A bucket of one chunk, the usual case, is sorted by a network of compare-exchanges over 64-bit keys (time within the bucket, place in the chunk): no branch to
- *   mispredict. Equal times make it fall back on the exact comparison.
+ * - A bucket of one or two chunks, the usual case, is sorted by a network of compare-exchanges over 64-bit keys (time within the bucket, place in the chunks): no branch
+ *   to mispredict, which is what sorting a handful of entries costs otherwise. Equal times make it fall back on the exact comparison.
  * - An insertion that would move more than SHIFT_MAX entries of the bottom goes to a 4-ary heap beside it; when the heap outnumbers the bottom and times differ, both
  *   are spread over a nested rung. So a handler that schedules ten thousand events for now, or within a bucket that is already the bottom, pays log n at worst.
  * - While no more than some tens are pending, there is only the bottom: a sorted array.
@@ -25,9 +25,10 @@
  *   I2  A rung's entries lie in slots [cursor, cursor + buckets) and before its limit; a nested rung's limit is the start of the cursor of the rung above.
  *   I3  Everything in bottom and heap is earlier than the cursor of the deepest rung (than far_from, if there is none).
  *   I4  A far event is walked over only when as many events left the sliding rung since the last walk, or by an epoch, which moves at least a quarter of far, or else is
- *       followed by one that moves all of it. With nesting bounded by 63 / 6, the work of a push is O(log n) amortised whatever the times are (queue_work counts it).
+ *       followed by one that moves all of it. With nesting bounded by RUNGS_MAX, the work of a push is O(log n) amortised whatever the times are (queue_work counts it).
  *
- * Memory: 16 bytes an entry in chunks, 4 a chunk for links, half a chunk lost a bucket, fixed tables of about 50 KiB once thousands are pending.
+ * Memory: 16.5 bytes an entry in full chunks, half a chunk lost a bucket, pool growth by quarters: 21 to 28 bytes an entry from 20,000 pending up. Below that the half
+ * chunks and fixed tables weigh more by the entry and little in all: 22 KB at 100 pending, 75 KB at 1,000, 460 KB at 10,000.
  *
  * Sources: the ladder queue is Tang, Goh and Thng 2005 ("Ladder queue: an O(1) priority queue structure for large-scale discrete event simulation"), the circular
  * window is that of Brown's calendar queue (1988).
@@ -42,10 +43,11 @@
 #include "sim/kernel/vtime.h"
 
 #define CHUNK_COUNT 8u              /* entries a chunk: 128 bytes */
-#define WIDE_MAX 4096u              /* buckets of the sliding rung at most: 64 words of bitmap, one word of summary */
-#define NARROW_MIN 8u              /* buckets of any rung at least: a nested rung resolves 6 bits more of time, ... */
-#define NARROW_MAX 256u
-#define RUNGS_MAX 13                /* ... so 63 bits are exhausted before rungs are */
+#define WIDE_MIN 64u                /* buckets of the sliding rung: 2^6 ... */
+#define WIDE_MAX 4096u              /* ... to 2^12: 64 words of bitmap under one word of summary */
+#define NARROW_MIN 8u               /* buckets of a nested rung: 2^3 ... */
+#define NARROW_MAX 256u             /* ... to 2^8 */
+#define RUNGS_MAX 13                /* 63 bits of time at 6 bits a rung, and some to spare for bottom_spread */
 #define AIM 5u                      /* entries a bucket aimed at */
 #define WINDOW 5u                   /* spans from the first to the median event that the sliding rung covers, when it is as wide as it may be */
 #define SORT_MAX 24u                /* a bucket with more is spread over a nested rung */
@@ -215,7 +217,7 @@ static inline struct bucket rung_take(struct rung *r, uint64_t slot)
 static void bottom_reserve(struct queue *q, size_t count)
 {
     if (count > q->bottom_capacity) {
-        q->bottom_capacity = count + count / 2;
+        q->bottom_capacity = count;     /* exact: who asks has `count` entries to move, which pays for the copy */
         q->bottom = (struct entry *)xrealloc(q->bottom ? q->bottom - CHUNK_COUNT : NULL, (q->bottom_capacity + CHUNK_COUNT) * sizeof *q->bottom) + CHUNK_COUNT;
     }
 }
@@ -472,7 +474,7 @@ static void epoch(struct queue *q)
     }
     uint64_t span = q->spread ? q->far_max - q->far_min : far_median(q) - q->far_min;
     uint64_t slots = count / 2 / AIM;          /* that the nearer half should take */
-    uint32_t buckets = 64;
+    uint32_t buckets = WIDE_MIN;
     while (buckets < WIDE_MAX && buckets < slots * 8)
         buckets *= 2;
     if (slots > buckets / WINDOW)
@@ -494,7 +496,7 @@ static void epoch(struct queue *q)
     window_open(q, window_end(r));
 }
 
-/* ---- nested rungs ---- */
+/* ---- nested rungs and refilling ---- */
 
 static void nest(struct queue *q, struct bucket b, uint64_t slot, int shift)
 {
