@@ -3,6 +3,8 @@
  * Every call takes place at a *cursor*: the caller sets disk_at() before handing the vfs to engine code and reads the moved cursor afterwards. Effects are stamped
  * with the time at which they complete, which may lie in the future of the kernel's clock: the code of a handler runs atomically in memory while its I/O takes
  * virtual time. disk_settle(now) makes effects stamped before `now` real; a stop at time c first settles to c and then takes back all effects stamped at or after c.
+ * So a test that stops right after its last call, to keep it, stops at disk_cursor() + 1. Calls may interleave lanes with different cursors; two lanes that touch
+ * the same file or name wait for each other, so stamps rise along a file and along a name.
  *
  *     disk_begin(disk, cursor_ns);            // foreground, background or read lane: one at a time in host terms
  *     ... engine calls on disk_vfs(disk) ...
@@ -46,13 +48,14 @@ struct disk_fault {
     int64_t after;               /* skips this many matching operations first (the n-th sync: after = n - 1) */
     int64_t factor_millionths;   /* SLOW: 10x = 10,000,000 */
     int64_t bytes;               /* FULL: quota left */
+    int64_t until_ns;            /* STALL: the device begins nothing before this true time; 0: each operation it hits takes 30 s longer */
 };
 
 struct disk_counters {
     uint64_t reads[VFS_PURPOSES], writes[VFS_PURPOSES], syncs[VFS_PURPOSES];
     uint64_t read_bytes[VFS_PURPOSES], write_bytes[VFS_PURPOSES];
     uint64_t cache_hits, cache_misses;
-    uint64_t lost_bytes, lost_operations;      /* by crashes and power loss: pending and then gone */
+    uint64_t lost_bytes, lost_operations;      /* by power loss, wipe and eviction: done and then gone (what a stop takes back was never done) */
     uint64_t fault_effects;                    /* all faults together */
     int64_t busy_ns;                           /* device time used */
 };
