@@ -81,7 +81,7 @@ void result_explain_more(struct check_result *result, const char *format, ...)
     va_end(arguments);
     size_t size = result->explanation ? strlen(result->explanation) : 0;
     result->explanation = xrealloc(result->explanation, size + strlen(more) + 1);
-    strcpy(result->explanation + size, more);
+    memcpy(result->explanation + size, more, strlen(more) + 1);
     free(more);
 }
 
@@ -91,7 +91,12 @@ void result_end(struct check_result *result)
     if (result->violating_count) qsort(result->violating, result->violating_count, sizeof *result->violating, compare_size);
 }
 
-void result_not_applicable(struct check_result *result) { result->verdict = CHECK_NOT_APPLICABLE; }
+void result_not_applicable(struct check_result *result)
+{
+    check_result_deinit(result);
+    result_clear(result);
+    result->verdict = CHECK_NOT_APPLICABLE;
+}
 
 void result_unknown(struct check_result *result, const char *format, ...)
 {
@@ -133,11 +138,14 @@ const char *say_key(const struct history *history, uint32_t key)
 {
     size_t size, length;
     char *text = ring(&size);
-    if (key == HISTORY_NONE) return strcpy(text, "(no key)");
+    if (key == HISTORY_NONE) {
+        snprintf(text, size, "(no key)");
+        return text;
+    }
     const char *name = history_name(history, key, &length);
     size_t shown = length > 40 ? 37 : length;
     for (size_t i = 0; i < shown; i++) text[i] = name[i] >= 32 && name[i] < 127 ? name[i] : '?';
-    strcpy(text + shown, length > 40 ? "..." : "");
+    snprintf(text + shown, size - shown, "%s", length > 40 ? "..." : "");
     return text;
 }
 
