@@ -1,9 +1,12 @@
-/* The index over a history that the checks share: who wrote a token, when a write had certainly taken effect, who saw it first, and what stood under each key at the end.
+/* The index over a history that the checks share: who wrote a token, when a write had certainly
+ * taken effect, who saw it first, and what stood under each key at the end.
  *
- * Everything is linear in the history but for order_by_return (n log n). Tables are open-addressed, at most half full and never iterated.
+ * Everything is linear in the history but for order_by_return (n log n). Tables are
+ * open-addressed, at most half full and never iterated.
  *
- * Why a read bounds the write that it saw: a token takes effect at most once, so what a reader was given at time t was there by t. An unknown write that somebody
- * has read is thereby as fixed in time as an acknowledged one.
+ * Why a read bounds the write that it saw: a token takes effect at most once, so what a reader
+ * was given at time t was there by t. An unknown write that somebody has read is thereby as
+ * fixed in time as an acknowledged one.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -16,14 +19,17 @@
 bool op_is_write(const struct history_op *op)
 {
     return op->store == 0 &&
-           (op->type == HISTORY_WRITE || op->type == HISTORY_DELETE || op->type == HISTORY_COMPARE_AND_SET || op->type == HISTORY_INSERT);
+           (op->type == HISTORY_WRITE || op->type == HISTORY_DELETE ||
+            op->type == HISTORY_COMPARE_AND_SET || op->type == HISTORY_INSERT);
 }
 
 bool op_is_read(const struct history_op *op)
 {
     if (op->store != 0) return false;
-    if (op->type == HISTORY_READ || op->type == HISTORY_RESOLVE) return op->outcome == OUTCOME_OK;
-    return op->type == HISTORY_COMPARE_AND_SET && op->outcome == OUTCOME_FAIL && op->values_count > 0;
+    if (op->type == HISTORY_READ || op->type == HISTORY_RESOLVE)
+        return op->outcome == OUTCOME_OK;
+    return op->type == HISTORY_COMPARE_AND_SET && op->outcome == OUTCOME_FAIL &&
+           op->values_count > 0;
 }
 
 bool op_in_window(const struct check_input *input, int64_t return_ns)
@@ -31,7 +37,8 @@ bool op_in_window(const struct check_input *input, int64_t return_ns)
     return return_ns >= input->from_ns && return_ns <= input->until_ns;
 }
 
-bool seen_next(const struct history *history, uint32_t index, struct seen *cursor, uint32_t *key, uint64_t *token)
+bool seen_next(const struct history *history, uint32_t index, struct seen *cursor,
+               uint32_t *key, uint64_t *token)
 {
     const struct history_op *op = &history->ops[index];
     const uint64_t *values = history->values + op->values_start;
@@ -66,18 +73,25 @@ bool seen_next(const struct history *history, uint32_t index, struct seen *curso
 static struct index_slot *token_slot(const struct index *index, uint64_t token)
 {
     uint64_t place = mix64(token) & index->tokens_mask;
-    while (index->tokens[place].op != NO_OP && index->tokens[place].token != token) place = (place + 1) & index->tokens_mask;
+    while (index->tokens[place].op != NO_OP && index->tokens[place].token != token)
+        place = (place + 1) & index->tokens_mask;
     return &index->tokens[place];
 }
 
-uint32_t index_writer(const struct index *index, uint64_t token) { return token ? token_slot(index, token)->op : NO_OP; }
+uint32_t index_writer(const struct index *index, uint64_t token)
+{
+    return token ? token_slot(index, token)->op : NO_OP;
+}
 
 void index_init(struct index *index, const struct check_input *input)
 {
     const struct history *history = input->history;
     CHECK(history->sealed);
     CHECK(history->count < NO_OP);
-    *index = (struct index){.input = input, .history = history, .ops = history->ops, .count = (uint32_t)history->count,
+    *index = (struct index){.input = input,
+                            .history = history,
+                            .ops = history->ops,
+                            .count = (uint32_t)history->count,
                             .keys = history_names_count(history)};
     uint64_t writes = 0;
     for (uint32_t i = 0; i < index->count; i++) writes += index->ops[i].token != 0;
@@ -104,11 +118,13 @@ void index_init(struct index *index, const struct check_input *input)
         for (struct seen cursor = {0}; seen_next(history, i, &cursor, &key, &token);) {
             uint32_t writer = token_slot(index, token)->op;
             if (writer == NO_OP) continue;
-            if (index->seen_by[writer] == NO_OP || index->ops[i].return_ns < index->ops[index->seen_by[writer]].return_ns) {
+            if (index->seen_by[writer] == NO_OP ||
+                index->ops[i].return_ns < index->ops[index->seen_by[writer]].return_ns) {
                 index->seen_by[writer] = i;
                 index->seen_key[writer] = key;
             }
-            if (index->ops[i].return_ns < index->end_ns[writer]) index->end_ns[writer] = index->ops[i].return_ns;
+            if (index->ops[i].return_ns < index->end_ns[writer])
+                index->end_ns[writer] = index->ops[i].return_ns;
         }
     }
 }
@@ -136,12 +152,14 @@ void final_init(struct final_state *state, const struct index *index)
     for (uint32_t i = index->count; i-- > 0;) {
         const struct history_op *op = &index->ops[i];
         if (op->store != 0 || op->key == HISTORY_NONE) continue;
-        if (op->type == HISTORY_DELETE && op->outcome != OUTCOME_FAIL && index->end_ns[i] > state->deleted_end_ns[op->key])
+        if (op->type == HISTORY_DELETE && op->outcome != OUTCOME_FAIL &&
+            index->end_ns[i] > state->deleted_end_ns[op->key])
             state->deleted_end_ns[op->key] = index->end_ns[i];
         if (op->type != HISTORY_READ || !op->final_read || op->outcome != OUTCOME_OK) continue;
         state->reads++;
         uint32_t first = state->first[op->key];
-        bool leader = op->level == HISTORY_LEVEL_LEADER, first_leader = first != NO_OP && index->ops[first].level == HISTORY_LEVEL_LEADER;
+        bool leader = op->level == HISTORY_LEVEL_LEADER,
+             first_leader = first != NO_OP && index->ops[first].level == HISTORY_LEVEL_LEADER;
         if (first_leader && !leader) continue;
         state->next[i] = first_leader == leader ? first : NO_OP;
         state->first[op->key] = i;
@@ -155,7 +173,8 @@ void final_deinit(struct final_state *state)
     free(state->deleted_end_ns);
 }
 
-enum fate final_fate(const struct final_state *state, const struct index *index, uint32_t op, uint32_t key, uint32_t *by)
+enum fate final_fate(const struct final_state *state, const struct index *index, uint32_t op,
+                     uint32_t key, uint32_t *by)
 {
     if (key == HISTORY_NONE || state->first[key] == NO_OP) return FATE_UNJUDGED;
     const struct history_op *write = &index->ops[op];
@@ -168,9 +187,12 @@ enum fate final_fate(const struct final_state *state, const struct index *index,
             empty = false;
             if (write->token && token == write->token) return FATE_PRESENT;
             uint32_t other = index_writer(index, token);
-            if (other == NO_OP || index->ops[other].outcome == OUTCOME_FAIL) continue;    /* nobody's value supersedes nothing */
-            if (index->end_ns[other] < write->invoke_ns) continue;                         /* before it: cannot have replaced it */
-            if (write->type == HISTORY_INSERT && index->ops[other].type == HISTORY_INSERT) continue;
+            if (other == NO_OP || index->ops[other].outcome == OUTCOME_FAIL)
+                continue; /* nobody's value supersedes nothing */
+            if (index->end_ns[other] < write->invoke_ns)
+                continue; /* before it: cannot have replaced it */
+            if (write->type == HISTORY_INSERT && index->ops[other].type == HISTORY_INSERT)
+                continue;
             superseded = true;
         }
     }
@@ -183,7 +205,10 @@ enum fate final_fate(const struct final_state *state, const struct index *index,
 
 /* ---- order by return ---- */
 
-struct return_order { int64_t time_ns; uint32_t op; };
+struct return_order {
+    int64_t time_ns;
+    uint32_t op;
+};
 
 static int compare_return(const void *left, const void *right)
 {
@@ -192,12 +217,14 @@ static int compare_return(const void *left, const void *right)
     return a->op < b->op ? -1 : a->op > b->op;
 }
 
-uint32_t *order_by_return(const struct index *index, bool (*wanted)(const struct history_op *op), uint32_t *count)
+uint32_t *order_by_return(const struct index *index,
+                          bool (*wanted)(const struct history_op *op), uint32_t *count)
 {
     struct return_order *order = xmalloc((index->count + 1) * sizeof *order);
     uint32_t n = 0;
     for (uint32_t i = 0; i < index->count; i++)
-        if (wanted(&index->ops[i])) order[n++] = (struct return_order){index->ops[i].return_ns, i};
+        if (wanted(&index->ops[i]))
+            order[n++] = (struct return_order){index->ops[i].return_ns, i};
     qsort(order, n, sizeof *order, compare_return);
     uint32_t *ops = xmalloc((n + 1) * sizeof *ops);
     for (uint32_t i = 0; i < n; i++) ops[i] = order[i].op;
@@ -213,17 +240,21 @@ void map_init(struct map *map, uint64_t expected)
     uint64_t size = 64;
     while (size < expected * 2) size *= 2;
     map->slots = xmalloc(size * sizeof *map->slots);
-    memset(map->slots, 0xff, size * sizeof *map->slots);    /* every key UINT64_MAX: free */
+    memset(map->slots, 0xff, size * sizeof *map->slots); /* every key UINT64_MAX: free */
     map->mask = size - 1;
     map->count = 0;
 }
 
-void map_deinit(struct map *map) { free(map->slots); }
+void map_deinit(struct map *map)
+{
+    free(map->slots);
+}
 
 static struct map_slot *map_slot(const struct map *map, uint64_t key)
 {
     uint64_t place = mix64(key) & map->mask;
-    while (map->slots[place].key != UINT64_MAX && map->slots[place].key != key) place = (place + 1) & map->mask;
+    while (map->slots[place].key != UINT64_MAX && map->slots[place].key != key)
+        place = (place + 1) & map->mask;
     return &map->slots[place];
 }
 
@@ -239,7 +270,8 @@ uint64_t *map_put(struct map *map, uint64_t key, uint64_t initial)
     if (map->count * 2 > map->mask) {
         struct map bigger;
         map_init(&bigger, map->mask + 1);
-        for (uint64_t i = 0; i <= map->mask; i++) {    /* order of places: leaks into nothing, a rebuilt table is only looked up */
+        for (uint64_t i = 0; i <= map->mask;
+             i++) { /* order of places: leaks into nothing, a rebuilt table is only looked up */
             if (map->slots[i].key == UINT64_MAX) continue;
             *map_slot(&bigger, map->slots[i].key) = map->slots[i];
         }

@@ -1,19 +1,25 @@
 /* Leaders: who led when, and whether two nodes acknowledged writes at once.
  *
- * single_leader_per_term (Ongaro and Ousterhout, "In search of an understandable consensus algorithm", USENIX ATC 2014, figure 3, Election Safety): at most one node has
- * the role of leader under one epoch. Counted in nodes too many, summed over epochs. Schemes whose leaders have no epoch (0) are not judged.
+ * single_leader_per_term (Ongaro and Ousterhout, "In search of an understandable consensus
+ * algorithm", USENIX ATC 2014, figure 3, Election Safety): at most one node has the role of
+ * leader under one epoch. Counted in nodes too many, summed over epochs. Schemes whose leaders
+ * have no epoch (0) are not judged.
  *
- * single_writer: never two nodes acknowledging writes at once without an epoch that fences one of them. Node A's acknowledgement of a write is a violation when the
- * write was invoked after another node B had acknowledged one, and either B's epoch was higher (A is deposed and does not know), or B's epoch was the same (or both have
- * none) and B's acknowledgement fell into A's reign. A *reign* of a node runs from its becoming leader to its losing the role or its process; without
- * role facts it runs from its first acknowledgement until its process goes down.
- *   So a handover and a return to the first node are no violation, with epochs or without; two nodes that take turns are.
- *   That the write was invoked later matters: a deposed Raft leader may rightly answer for an entry that a majority had before it was deposed, late. It can commit
- * nothing that a client asked for after its successor had committed.
- * Counted in acknowledgements.
+ * single_writer: never two nodes acknowledging writes at once without an epoch that fences one
+ * of them. Node A's acknowledgement of a write is a violation when the write was invoked after
+ * another node B had acknowledged one, and either B's epoch was higher (A is deposed and does
+ * not know), or B's epoch was the same (or both have none) and B's acknowledgement fell into
+ * A's reign. A *reign* of a node runs from its becoming leader to its losing the role or its
+ * process; without role facts it runs from its first acknowledgement until its process goes
+ * down. So a handover and a return to the first node are no violation, with epochs or without;
+ * two nodes that take turns are. That the write was invoked later matters: a deposed Raft
+ * leader may rightly answer for an entry that a majority had before it was deposed, late. It
+ * can commit nothing that a client asked for after its successor had committed. Counted in
+ * acknowledgements.
  *
- * Method: acknowledgements sorted by the invocation of their write, facts in time order entered before each; by epoch the last acknowledgement of two different
- * nodes, over all epochs the highest of two different nodes. O(n log n).
+ * Method: acknowledgements sorted by the invocation of their write, facts in time order entered
+ * before each; by epoch the last acknowledgement of two different nodes, over all epochs the
+ * highest of two different nodes. O(n log n).
  */
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +28,11 @@
 
 /* ---- single_leader_per_term ---- */
 
-struct leadership { uint64_t epoch; uint32_t endpoint; int64_t time_ns; };
+struct leadership {
+    uint64_t epoch;
+    uint32_t endpoint;
+    int64_t time_ns;
+};
 
 static int compare_leadership(const void *left, const void *right)
 {
@@ -39,7 +49,8 @@ void check_single_leader_per_term(const struct check_input *input, struct check_
     size_t count = 0;
     for (size_t i = 0; i < input->facts->count; i++) {
         const struct fact *fact = &input->facts->items[i];
-        if (fact->kind == FACT_ROLE && fact->a == FACT_ROLE_LEADER && fact->b && fact->endpoint < input->nodes)
+        if (fact->kind == FACT_ROLE && fact->a == FACT_ROLE_LEADER && fact->b &&
+            fact->endpoint < input->nodes)
             leaders[count++] = (struct leadership){fact->b, fact->endpoint, fact->time_ns};
     }
     qsort(leaders, count, sizeof *leaders, compare_leadership);
@@ -50,7 +61,9 @@ void check_single_leader_per_term(const struct check_input *input, struct check_
         for (i = start; i < count && leaders[i].epoch == leaders[start].epoch; i++) {
             if (seen[leaders[i].endpoint]) continue;
             seen[leaders[i].endpoint] = 1;
-            if (leaders[i].endpoint == leaders[start].endpoint || !op_in_window(input, leaders[i].time_ns)) continue;
+            if (leaders[i].endpoint == leaders[start].endpoint ||
+                !op_in_window(input, leaders[i].time_ns))
+                continue;
             if (!result_violation(result, leaders[i].time_ns, NO_OP)) continue;
             first = &leaders[start];
             second = &leaders[i];
@@ -60,9 +73,13 @@ void check_single_leader_per_term(const struct check_input *input, struct check_
         result->witness_nodes[0] = first->endpoint;
         result->witness_nodes[1] = second->endpoint;
         result->witness_nodes_count = 2;
-        result_explain(result, "%s led in a term that had a leader. In term %llu %s led from %s, and %s from %s.",
-                       say_counted(result->violations, "node", "also", "also"), (unsigned long long)first->epoch, say_node(input, first->endpoint),
-                       say_time(first->time_ns), say_node(input, second->endpoint), say_time(second->time_ns));
+        result_explain(
+            result,
+            "%s led in a term that had a leader. In term %llu %s led from %s, and %s from %s.",
+            say_counted(result->violations, "node", "also", "also"),
+            (unsigned long long)first->epoch, say_node(input, first->endpoint),
+            say_time(first->time_ns), say_node(input, second->endpoint),
+            say_time(second->time_ns));
     }
     result_end(result);
     if (!count) result_not_applicable(result);
@@ -114,9 +131,18 @@ void reigns_enter(struct reigns *reigns, const struct fact *fact)
 
 /* ---- single_writer ---- */
 
-struct acknowledgement { int64_t invoke_ns, time_ns, reign_ns; uint64_t epoch; uint32_t endpoint, op, epoch_index; };
-struct best { uint32_t ack[2]; };    /* the best acknowledgement, and the best of any other node; NO_OP: none */
-struct by_invoke { int64_t invoke_ns; uint32_t ack; };
+struct acknowledgement {
+    int64_t invoke_ns, time_ns, reign_ns;
+    uint64_t epoch;
+    uint32_t endpoint, op, epoch_index;
+};
+struct best {
+    uint32_t ack[2];
+}; /* the best acknowledgement, and the best of any other node; NO_OP: none */
+struct by_invoke {
+    int64_t invoke_ns;
+    uint32_t ack;
+};
 
 static int compare_invoke(const void *left, const void *right)
 {
@@ -136,29 +162,36 @@ static uint32_t epoch_index(const uint64_t *epochs, uint32_t count, uint64_t epo
     uint32_t low = 0, high = count;
     while (low + 1 < high) {
         uint32_t middle = low + (high - low) / 2;
-        if (epochs[middle] <= epoch) low = middle;
-        else high = middle;
+        if (epochs[middle] <= epoch)
+            low = middle;
+        else
+            high = middle;
     }
     return low;
 }
 
-/* Enters an acknowledgement that is later than all before; it is better when its epoch is not lower. */
+/* Enters an acknowledgement that is later than all before; it is better when its epoch is not
+ * lower. */
 static void best_enter(struct best *best, const struct acknowledgement *acks, uint32_t ack)
 {
     uint32_t node = acks[ack].endpoint;
     bool beats[2];
-    for (unsigned i = 0; i < 2; i++) beats[i] = best->ack[i] == NO_OP || acks[ack].epoch >= acks[best->ack[i]].epoch;
+    for (unsigned i = 0; i < 2; i++)
+        beats[i] = best->ack[i] == NO_OP || acks[ack].epoch >= acks[best->ack[i]].epoch;
     if (beats[0]) {
-        if (best->ack[0] != NO_OP && acks[best->ack[0]].endpoint != node) best->ack[1] = best->ack[0];
+        if (best->ack[0] != NO_OP && acks[best->ack[0]].endpoint != node)
+            best->ack[1] = best->ack[0];
         best->ack[0] = ack;
     } else if (acks[best->ack[0]].endpoint != node && beats[1]) {
         best->ack[1] = ack;
     }
 }
 
-static uint32_t best_of_others(const struct best *best, const struct acknowledgement *acks, uint32_t node)
+static uint32_t best_of_others(const struct best *best, const struct acknowledgement *acks,
+                               uint32_t node)
 {
-    return best->ack[0] != NO_OP && acks[best->ack[0]].endpoint == node ? best->ack[1] : best->ack[0];
+    return best->ack[0] != NO_OP && acks[best->ack[0]].endpoint == node ? best->ack[1]
+                                                                        : best->ack[0];
 }
 
 /* All acknowledgements of data nodes, in time order. */
@@ -174,8 +207,13 @@ static struct acknowledgement *collect(const struct index *index, uint32_t *coun
         reigns_enter(&reigns, fact);
         if (fact->kind != FACT_ACK || fact->endpoint >= input->nodes) continue;
         uint32_t op = index_writer(index, fact->a);
-        acks[(*count)++] = (struct acknowledgement){.invoke_ns = op == NO_OP ? fact->time_ns : index->ops[op].invoke_ns, .time_ns = fact->time_ns,
-                                                    .reign_ns = reigns.since_ns[fact->endpoint], .epoch = fact->b, .endpoint = fact->endpoint, .op = op};
+        acks[(*count)++] = (struct acknowledgement){
+            .invoke_ns = op == NO_OP ? fact->time_ns : index->ops[op].invoke_ns,
+            .time_ns = fact->time_ns,
+            .reign_ns = reigns.since_ns[fact->endpoint],
+            .epoch = fact->b,
+            .endpoint = fact->endpoint,
+            .op = op};
     }
     reigns_deinit(&reigns);
     return acks;
@@ -192,7 +230,8 @@ void check_single_writer(const struct check_input *input, struct check_result *r
     for (uint32_t i = 0; i < count; i++) epochs[i] = acks[i].epoch;
     qsort(epochs, count, sizeof *epochs, compare_u64);
     for (uint32_t i = 0; i < count; i++)
-        if (!epochs_count || epochs[epochs_count - 1] != epochs[i]) epochs[epochs_count++] = epochs[i];
+        if (!epochs_count || epochs[epochs_count - 1] != epochs[i])
+            epochs[epochs_count++] = epochs[i];
     struct by_invoke *order = xmalloc((count + 1) * sizeof *order);
     for (uint32_t i = 0; i < count; i++) {
         acks[i].epoch_index = epoch_index(epochs, epochs_count, acks[i].epoch);
@@ -200,7 +239,8 @@ void check_single_writer(const struct check_input *input, struct check_result *r
     }
     qsort(order, count, sizeof *order, compare_invoke);
 
-    struct best highest = {{NO_OP, NO_OP}}, *of_epoch = xmalloc((epochs_count + 1) * sizeof *of_epoch);
+    struct best highest = {{NO_OP, NO_OP}},
+                *of_epoch = xmalloc((epochs_count + 1) * sizeof *of_epoch);
     for (uint32_t i = 0; i < epochs_count; i++) of_epoch[i] = highest;
     uint32_t first = NO_OP, first_other = NO_OP;
     for (uint32_t i = 0; i < count; i++) {
@@ -214,7 +254,9 @@ void check_single_writer(const struct check_input *input, struct check_result *r
             other = best_of_others(&of_epoch[ack->epoch_index], acks, ack->endpoint);
             if (other == NO_OP || acks[other].time_ns <= ack->reign_ns) continue;
         }
-        if (!op_in_window(input, ack->time_ns) || !result_violation(result, ack->time_ns, ack->op)) continue;
+        if (!op_in_window(input, ack->time_ns) ||
+            !result_violation(result, ack->time_ns, ack->op))
+            continue;
         first = order[i].ack;
         first_other = other;
     }
@@ -224,13 +266,21 @@ void check_single_writer(const struct check_input *input, struct check_result *r
         result->witness_nodes[0] = other->endpoint;
         result->witness_nodes[1] = late->endpoint;
         result->witness_nodes_count = 2;
-        result_explain(result, "%s given by a node that another had replaced or joined. At %s %s acknowledged a write asked for at %s",
-                       say_counted(result->violations, "acknowledgement", "was", "were"), say_time(late->time_ns), say_node(input, late->endpoint),
+        result_explain(result,
+                       "%s given by a node that another had replaced or joined. At %s %s "
+                       "acknowledged a write asked for at %s",
+                       say_counted(result->violations, "acknowledgement", "was", "were"),
+                       say_time(late->time_ns), say_node(input, late->endpoint),
                        say_time(late->invoke_ns));
-        if (late->epoch) result_explain_more(result, " (epoch %llu)", (unsigned long long)late->epoch);
-        result_explain_more(result, ", although %s had acknowledged one at %s", say_node(input, other->endpoint), say_time(other->time_ns));
-        if (other->epoch) result_explain_more(result, " (epoch %llu)", (unsigned long long)other->epoch);
-        result_explain_more(result, other->epoch > late->epoch ? "; nothing fenced the older epoch." : "; no epoch tells which of them may.");
+        if (late->epoch)
+            result_explain_more(result, " (epoch %llu)", (unsigned long long)late->epoch);
+        result_explain_more(result, ", although %s had acknowledged one at %s",
+                            say_node(input, other->endpoint), say_time(other->time_ns));
+        if (other->epoch)
+            result_explain_more(result, " (epoch %llu)", (unsigned long long)other->epoch);
+        result_explain_more(result, other->epoch > late->epoch
+                                        ? "; nothing fenced the older epoch."
+                                        : "; no epoch tells which of them may.");
     }
     result_end(result);
     if (!count) result_not_applicable(result);

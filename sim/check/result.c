@@ -6,7 +6,8 @@
 
 #include "sim/check/parts.h"
 
-const char *const check_verdict_words[] = {"holds", "violated", "unknown", "not_applicable", NULL};
+const char *const check_verdict_words[] = {"holds", "violated", "unknown", "not_applicable",
+                                           NULL};
 
 void check_result_deinit(struct check_result *result)
 {
@@ -25,8 +26,9 @@ bool result_violation(struct check_result *result, int64_t time_ns, uint32_t op)
     result->violations++;
     if (op != NO_OP) {
         size_t count = result->violating_count;
-        if ((count & (count - 1)) == 0)    /* a power of two (or 0): full */
-            result->violating = xrealloc(result->violating, (count ? count * 2 : 1) * sizeof *result->violating);
+        if ((count & (count - 1)) == 0) /* a power of two (or 0): full */
+            result->violating = xrealloc(result->violating,
+                                         (count ? count * 2 : 1) * sizeof *result->violating);
         result->violating[result->violating_count++] = op;
     }
     if (result->violations > 1 && time_ns >= result->first_ns) return false;
@@ -40,16 +42,19 @@ static int compare_size(const void *left, const void *right)
     return a < b ? -1 : a > b;
 }
 
-void result_witness(const struct index *index, struct check_result *result, const uint32_t *ops, uint32_t count)
+void result_witness(const struct index *index, struct check_result *result, const uint32_t *ops,
+                    uint32_t count)
 {
     (void)index;
     result->witness_count = 0;
     for (uint32_t i = 0; i < count && result->witness_count < CHECK_WITNESS_OPS; i++) {
         bool known = ops[i] == NO_OP;
-        for (uint32_t j = 0; j < result->witness_count && !known; j++) known = result->witness[j] == ops[i];
+        for (uint32_t j = 0; j < result->witness_count && !known; j++)
+            known = result->witness[j] == ops[i];
         if (!known) result->witness[result->witness_count++] = ops[i];
     }
-    qsort(result->witness, result->witness_count, sizeof *result->witness, compare_size);    /* index order is order of invocation */
+    qsort(result->witness, result->witness_count, sizeof *result->witness,
+          compare_size); /* index order is order of invocation */
 }
 
 static char *format_text(const char *format, va_list arguments)
@@ -88,7 +93,9 @@ void result_explain_more(struct check_result *result, const char *format, ...)
 void result_end(struct check_result *result)
 {
     if (result->violations) result->verdict = CHECK_VIOLATED;
-    if (result->violating_count) qsort(result->violating, result->violating_count, sizeof *result->violating, compare_size);
+    if (result->violating_count)
+        qsort(result->violating, result->violating_count, sizeof *result->violating,
+              compare_size);
 }
 
 void result_not_applicable(struct check_result *result)
@@ -122,8 +129,10 @@ const char *say_time(int64_t ns)
 {
     size_t size;
     char *text = ring(&size);
-    if (ns == VTIME_MAX) snprintf(text, size, "never");
-    else vtime_format(ns, text, size);
+    if (ns == VTIME_MAX)
+        snprintf(text, size, "never");
+    else
+        vtime_format(ns, text, size);
     return text;
 }
 
@@ -153,10 +162,15 @@ const char *say_node(const struct check_input *input, uint32_t endpoint)
 {
     size_t size;
     char *text = ring(&size);
-    const char *name = input->endpoint_name && endpoint != UINT32_MAX ? input->endpoint_name(input->name_context, endpoint) : NULL;
-    if (name) snprintf(text, size, "%s", name);
-    else if (endpoint == UINT32_MAX) snprintf(text, size, "an unnamed node");
-    else snprintf(text, size, "node %u", (unsigned)endpoint);
+    const char *name = input->endpoint_name && endpoint != UINT32_MAX
+                           ? input->endpoint_name(input->name_context, endpoint)
+                           : NULL;
+    if (name)
+        snprintf(text, size, "%s", name);
+    else if (endpoint == UINT32_MAX)
+        snprintf(text, size, "an unnamed node");
+    else
+        snprintf(text, size, "node %u", (unsigned)endpoint);
     return text;
 }
 
@@ -172,7 +186,8 @@ const char *say_counted(uint64_t count, const char *noun, const char *one, const
 {
     size_t size;
     char *text = ring(&size);
-    snprintf(text, size, "%llu %s%s %s", (unsigned long long)count, noun, count == 1 ? "" : "s", count == 1 ? one : many);
+    snprintf(text, size, "%llu %s%s %s", (unsigned long long)count, noun, count == 1 ? "" : "s",
+             count == 1 ? one : many);
     return text;
 }
 
@@ -181,9 +196,12 @@ const char *say_value(const struct index *index, uint64_t token)
     size_t size;
     char *text = ring(&size);
     uint32_t writer = index_writer(index, token);
-    if (!token) snprintf(text, size, "nothing");
-    else if (writer != NO_OP && index->ops[writer].type == HISTORY_INSERT && index->ops[writer].owner != HISTORY_NONE)
+    if (!token)
+        snprintf(text, size, "nothing");
+    else if (writer != NO_OP && index->ops[writer].type == HISTORY_INSERT &&
+             index->ops[writer].owner != HISTORY_NONE)
         snprintf(text, size, "the row of owner %u", (unsigned)index->ops[writer].owner);
-    else snprintf(text, size, "value %llu", (unsigned long long)token);
+    else
+        snprintf(text, size, "value %llu", (unsigned long long)token);
     return text;
 }

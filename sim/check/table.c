@@ -1,48 +1,78 @@
-/* The vocabulary of checks: one row each. `list checks`, `explain NAME`, validation of `expect` and hints all read this table. */
+/* The vocabulary of checks: one row each. `list checks`, `explain NAME`, validation of `expect`
+ * and hints all read this table. */
 #include <string.h>
 
 #include "sim/check/parts.h"
 
 const struct check check_table[] = {
     {"no_lost_write",
-     "Every write acknowledged with success is there at the end, or was replaced by a write or delete that could come after it. Unknown writes may be there or not; a "
-     "refused write replaces nothing; an insert never replaces an insert. Counts acknowledged writes that are gone.",
-     "Kingsbury, Call me maybe: Redis, 2013 (the set test); definition and proof in sim/check/loss.c", CHECK_NEEDS_HISTORY | CHECK_NEEDS_FINAL, true, check_no_lost_write},
+     "Every write acknowledged with success is there at the end, or was replaced by a write or "
+     "delete that could come after it. Unknown writes may be there or not; a "
+     "refused write replaces nothing; an insert never replaces an insert. Counts acknowledged "
+     "writes that are gone.",
+     "Kingsbury, Call me maybe: Redis, 2013 (the set test); definition and proof in "
+     "sim/check/loss.c",
+     CHECK_NEEDS_HISTORY | CHECK_NEEDS_FINAL, true, check_no_lost_write},
     {"unique_keys",
-     "A key that the database assigns is never assigned twice. Counts acknowledged inserts whose key had been issued before.",
-     "GitHub, Availability issues this week, 14 September 2012", CHECK_NEEDS_HISTORY, true, check_unique_keys},
+     "A key that the database assigns is never assigned twice. Counts acknowledged inserts "
+     "whose key had been issued before.",
+     "GitHub, Availability issues this week, 14 September 2012", CHECK_NEEDS_HISTORY, true,
+     check_unique_keys},
     {"external_references",
-     "What a second store knows under an id belongs to the owner of the row. Counts ids that either store bound to two owners, and ids whose last owner in the second "
+     "What a second store knows under an id belongs to the owner of the row. Counts ids that "
+     "either store bound to two owners, and ids whose last owner in the second "
      "store differs from the owner of the row at the end.",
-     "GitHub, Availability issues this week, 14 September 2012; Kleppmann, Designing Data-Intensive Applications, chapter 5", CHECK_NEEDS_HISTORY, true, check_external_references},
+     "GitHub, Availability issues this week, 14 September 2012; Kleppmann, Designing "
+     "Data-Intensive Applications, chapter 5",
+     CHECK_NEEDS_HISTORY, true, check_external_references},
     {"no_dirty_read",
-     "A value that was returned to a reader does not disappear without a later overwrite, and a refused write is never read. Counts values.",
-     "Adya, Weak Consistency, 1999 (G1a, aborted read); MySQL manual, semi-synchronous replication, AFTER_COMMIT", CHECK_NEEDS_HISTORY | CHECK_NEEDS_FINAL, true, check_no_dirty_read},
+     "A value that was returned to a reader does not disappear without a later overwrite, and "
+     "a refused write is never read. Counts values.",
+     "Adya, Weak Consistency, 1999 (G1a, aborted read); MySQL manual, semi-synchronous "
+     "replication, AFTER_COMMIT",
+     CHECK_NEEDS_HISTORY | CHECK_NEEDS_FINAL, true, check_no_dirty_read},
     {"no_invented_value",
-     "Every value returned was written by a client, under that key, by a write that had begun. Counts reads.",
-     "Lamport, On interprocess communication, 1986 (safeness); Bouajjani et al., POPL 2017 (thin air read)", CHECK_NEEDS_HISTORY, true, check_no_invented_value},
+     "Every value returned was written by a client, under that key, by a write that had begun. "
+     "Counts reads.",
+     "Lamport, On interprocess communication, 1986 (safeness); Bouajjani et al., POPL 2017 "
+     "(thin air read)",
+     CHECK_NEEDS_HISTORY, true, check_no_invented_value},
     {"read_your_writes",
-     "A read in a session never returns something older than a write of the same session that was acknowledged before. Counts reads.",
-     "Terry et al., Session guarantees for weakly consistent replicated data, PDIS 1994", CHECK_NEEDS_HISTORY, true, check_read_your_writes},
+     "A read in a session never returns something older than a write of the same session that "
+     "was acknowledged before. Counts reads.",
+     "Terry et al., Session guarantees for weakly consistent replicated data, PDIS 1994",
+     CHECK_NEEDS_HISTORY, true, check_read_your_writes},
     {"monotonic_reads",
-     "A read in a session never returns something older than what an earlier read of the session returned. Counts reads.",
-     "Terry et al., Session guarantees for weakly consistent replicated data, PDIS 1994", CHECK_NEEDS_HISTORY, true, check_monotonic_reads},
+     "A read in a session never returns something older than what an earlier read of the "
+     "session returned. Counts reads.",
+     "Terry et al., Session guarantees for weakly consistent replicated data, PDIS 1994",
+     CHECK_NEEDS_HISTORY, true, check_monotonic_reads},
     {"fencing",
-     "No write with a lock token is acknowledged after a write with a higher token was acknowledged under the same key. Counts writes.",
-     "Kleppmann, How to do distributed locking, 2016", CHECK_NEEDS_HISTORY, true, check_fencing},
+     "No write with a lock token is acknowledged after a write with a higher token was "
+     "acknowledged under the same key. Counts writes.",
+     "Kleppmann, How to do distributed locking, 2016", CHECK_NEEDS_HISTORY, true,
+     check_fencing},
     {"single_leader_per_term",
      "At most one node is leader under one epoch. Counts nodes too many.",
-     "Ongaro and Ousterhout, In search of an understandable consensus algorithm, USENIX ATC 2014, figure 3 (Election Safety)", CHECK_NEEDS_FACTS, true, check_single_leader_per_term},
+     "Ongaro and Ousterhout, In search of an understandable consensus algorithm, USENIX ATC "
+     "2014, figure 3 (Election Safety)",
+     CHECK_NEEDS_FACTS, true, check_single_leader_per_term},
     {"single_writer",
-     "Never two nodes acknowledging writes at once without an epoch that fences one of them. Counts acknowledgements, of writes asked for after another node had "
+     "Never two nodes acknowledging writes at once without an epoch that fences one of them. "
+     "Counts acknowledgements, of writes asked for after another node had "
      "acknowledged one, by a node of a lower epoch, or of the same epoch in the same reign.",
-     "Kingsbury, Call me maybe: Redis, 2013 (two primaries); definition in sim/check/leaders.c", CHECK_NEEDS_HISTORY | CHECK_NEEDS_FACTS, true, check_single_writer},
+     "Kingsbury, Call me maybe: Redis, 2013 (two primaries); definition in sim/check/leaders.c",
+     CHECK_NEEDS_HISTORY | CHECK_NEEDS_FACTS, true, check_single_writer},
     {"convergence",
-     "After heal and quiescence all nodes that are up hold the same keys with the same values. Counts nodes that differ from most.",
-     "Vogels, Eventually consistent, CACM 52(1), 2009", CHECK_NEEDS_FACTS | CHECK_NEEDS_FINAL, true, check_convergence},
+     "After heal and quiescence all nodes that are up hold the same keys with the same values. "
+     "Counts nodes that differ from most.",
+     "Vogels, Eventually consistent, CACM 52(1), 2009", CHECK_NEEDS_FACTS | CHECK_NEEDS_FINAL,
+     true, check_convergence},
     {"availability",
-     "The share of writes (of reads, where nobody writes) that were served, and the longest time during which somebody wanted one and nobody was served.",
-     "Kingsbury, Jepsen; definition in sim/check/availability.c", CHECK_NEEDS_HISTORY, false, check_availability},
+     "The share of writes (of reads, where nobody writes) that were served, and the longest "
+     "time during which somebody wanted one and nobody was served.",
+     "Kingsbury, Jepsen; definition in sim/check/availability.c", CHECK_NEEDS_HISTORY, false,
+     check_availability},
     {NULL, NULL, NULL, 0, false, NULL},
 };
 

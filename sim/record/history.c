@@ -1,10 +1,12 @@
-/* The history of a run: an array of operations in order of invocation, beside it the values they read, the attempts they made and the texts they name.
+/* The history of a run: an array of operations in order of invocation, beside it the values
+ * they read, the attempts they made and the texts they name.
  *
  * Invariants.
  *   I1  ops[i].invoke_ns <= ops[i + 1].invoke_ns: index order is invocation order.
- *   I2  The values of an operation are contiguous: it adds all of them before another operation adds one.
- *   I3  Attempts are in order of sending while the run goes on; history_seal sorts them stably by operation (counting sort, linear).
- *   I4  After history_seal no operation is pending; what had not returned is unknown and open (return_ns = HISTORY_OPEN).
+ *   I2  The values of an operation are contiguous: it adds all of them before another operation
+ * adds one. I3  Attempts are in order of sending while the run goes on; history_seal sorts them
+ * stably by operation (counting sort, linear). I4  After history_seal no operation is pending;
+ * what had not returned is unknown and open (return_ns = HISTORY_OPEN).
  *
  * A token takes effect at most once; this module believes it and the checks are built on it.
  */
@@ -19,20 +21,29 @@
 #include "sim/record/names.h"
 
 const char *const history_type_words[] = {
-    "read", "write", "delete", "compare_and_set", "insert", "resolve", "scan", "lock", "unlock", "bind", NULL,
+    "read",   "write", "delete", "compare_and_set", "insert", "resolve", "scan", "lock",
+    "unlock", "bind",  NULL,
 };
-_Static_assert(sizeof history_type_words / sizeof history_type_words[0] == HISTORY_TYPES + 1, "a word for every type");
+_Static_assert(sizeof history_type_words / sizeof history_type_words[0] == HISTORY_TYPES + 1,
+               "a word for every type");
 
 const char *const history_outcome_words[] = {"ok", "fail", "unknown", NULL};
-_Static_assert(sizeof history_outcome_words / sizeof history_outcome_words[0] == OUTCOME_COUNT + 1, "a word for every outcome");
+_Static_assert(sizeof history_outcome_words / sizeof history_outcome_words[0] ==
+                   OUTCOME_COUNT + 1,
+               "a word for every outcome");
 
 const char *const history_status_words[] = {
-    "ok", "not_found", "mismatch", "held", "fenced", "not_leader", "unavailable", "indeterminate", "error", NULL,
+    "ok",         "not_found",   "mismatch",      "held",  "fenced",
+    "not_leader", "unavailable", "indeterminate", "error", NULL,
 };
-_Static_assert(sizeof history_status_words / sizeof history_status_words[0] == HISTORY_STATUS_COUNT + 1, "a word for every status");
+_Static_assert(sizeof history_status_words / sizeof history_status_words[0] ==
+                   HISTORY_STATUS_COUNT + 1,
+               "a word for every status");
 
 const char *const history_level_words[] = {"default", "local", "leader", NULL};
-_Static_assert(sizeof history_level_words / sizeof history_level_words[0] == HISTORY_LEVEL_COUNT + 1, "a word for every level");
+_Static_assert(sizeof history_level_words / sizeof history_level_words[0] ==
+                   HISTORY_LEVEL_COUNT + 1,
+               "a word for every level");
 
 struct history *history_create(void)
 {
@@ -52,10 +63,22 @@ void history_destroy(struct history *history)
     free(history);
 }
 
-uint32_t history_intern(struct history *history, const char *text, size_t size) { return names_intern(history->names, text, size); }
-uint32_t history_intern_string(struct history *history, const char *text) { return names_intern(history->names, text, strlen(text)); }
-const char *history_name(const struct history *history, uint32_t id, size_t *size) { return names_text(history->names, id, size); }
-uint32_t history_names_count(const struct history *history) { return names_count(history->names); }
+uint32_t history_intern(struct history *history, const char *text, size_t size)
+{
+    return names_intern(history->names, text, size);
+}
+uint32_t history_intern_string(struct history *history, const char *text)
+{
+    return names_intern(history->names, text, strlen(text));
+}
+const char *history_name(const struct history *history, uint32_t id, size_t *size)
+{
+    return names_text(history->names, id, size);
+}
+uint32_t history_names_count(const struct history *history)
+{
+    return names_count(history->names);
+}
 
 /* ---- recording ---- */
 
@@ -63,7 +86,8 @@ size_t history_invoke(struct history *history, const struct history_op *op)
 {
     CHECK(!history->sealed);
     CHECK(op->type < HISTORY_TYPES);
-    CHECK(history->count == 0 || op->invoke_ns >= history->ops[history->count - 1].invoke_ns);    /* I1 */
+    CHECK(history->count == 0 ||
+          op->invoke_ns >= history->ops[history->count - 1].invoke_ns); /* I1 */
     CHECK(history->count < UINT32_MAX - 1);
     if (history->count == history->capacity) {
         history->capacity = history->capacity ? history->capacity * 2 : 1024;
@@ -80,7 +104,8 @@ size_t history_invoke(struct history *history, const struct history_op *op)
     return history->count++;
 }
 
-void history_return(struct history *history, size_t index, int64_t now_ns, enum history_outcome outcome)
+void history_return(struct history *history, size_t index, int64_t now_ns,
+                    enum history_outcome outcome)
 {
     CHECK(index < history->count);
     struct history_op *op = &history->ops[index];
@@ -98,34 +123,44 @@ void history_value(struct history *history, size_t index, uint64_t value)
     CHECK(!history->sealed);
     struct history_op *op = &history->ops[index];
     if (op->values_count == 0) op->values_start = (uint32_t)history->values_count;
-    CHECK((size_t)op->values_start + op->values_count == history->values_count);    /* I2 */
+    CHECK((size_t)op->values_start + op->values_count == history->values_count); /* I2 */
     CHECK(history->values_count < UINT32_MAX);
     if (history->values_count == history->values_capacity) {
-        history->values_capacity = history->values_capacity ? history->values_capacity * 2 : 1024;
-        history->values = xrealloc(history->values, history->values_capacity * sizeof *history->values);
+        history->values_capacity =
+            history->values_capacity ? history->values_capacity * 2 : 1024;
+        history->values =
+            xrealloc(history->values, history->values_capacity * sizeof *history->values);
     }
     history->values[history->values_count++] = value;
     op->values_count++;
 }
 
-size_t history_attempt_sent(struct history *history, size_t index, int64_t now_ns, uint32_t node)
+size_t history_attempt_sent(struct history *history, size_t index, int64_t now_ns,
+                            uint32_t node)
 {
     CHECK(index < history->count);
     CHECK(!history->sealed);
     CHECK(history->attempts_count < UINT32_MAX);
     if (history->attempts_count == history->attempts_capacity) {
-        history->attempts_capacity = history->attempts_capacity ? history->attempts_capacity * 2 : 1024;
-        history->attempts = xrealloc(history->attempts, history->attempts_capacity * sizeof *history->attempts);
-        history->attempt_ops = xrealloc(history->attempt_ops, history->attempts_capacity * sizeof *history->attempt_ops);
+        history->attempts_capacity =
+            history->attempts_capacity ? history->attempts_capacity * 2 : 1024;
+        history->attempts =
+            xrealloc(history->attempts, history->attempts_capacity * sizeof *history->attempts);
+        history->attempt_ops = xrealloc(history->attempt_ops, history->attempts_capacity *
+                                                                  sizeof *history->attempt_ops);
     }
     history->attempts[history->attempts_count] =
-        (struct history_attempt){.sent_ns = now_ns, .answered_ns = HISTORY_OPEN, .node = node, .status = HISTORY_STATUS_NONE};
+        (struct history_attempt){.sent_ns = now_ns,
+                                 .answered_ns = HISTORY_OPEN,
+                                 .node = node,
+                                 .status = HISTORY_STATUS_NONE};
     history->attempt_ops[history->attempts_count] = (uint32_t)index;
     history->ops[index].attempts_count++;
     return history->attempts_count++;
 }
 
-void history_attempt_answered(struct history *history, size_t attempt, int64_t now_ns, uint8_t status, uint64_t epoch)
+void history_attempt_answered(struct history *history, size_t attempt, int64_t now_ns,
+                              uint8_t status, uint64_t epoch)
 {
     CHECK(attempt < history->attempts_count);
     CHECK(!history->sealed);
@@ -141,7 +176,7 @@ void history_seal(struct history *history)
     uint32_t start = 0;
     for (size_t i = 0; i < history->count; i++) {
         struct history_op *op = &history->ops[i];
-        if (op->pending) {    /* I4 */
+        if (op->pending) { /* I4 */
             op->pending = false;
             op->outcome = OUTCOME_UNKNOWN;
             op->return_ns = HISTORY_OPEN;
@@ -149,11 +184,12 @@ void history_seal(struct history *history)
         op->attempts_start = start;
         start += op->attempts_count;
     }
-    if (history->attempts_count) {    /* I3 */
+    if (history->attempts_count) { /* I3 */
         struct history_attempt *sorted = xmalloc(history->attempts_count * sizeof *sorted);
         uint32_t *next = xmalloc(history->count * sizeof *next);
         for (size_t i = 0; i < history->count; i++) next[i] = history->ops[i].attempts_start;
-        for (size_t i = 0; i < history->attempts_count; i++) sorted[next[history->attempt_ops[i]]++] = history->attempts[i];
+        for (size_t i = 0; i < history->attempts_count; i++)
+            sorted[next[history->attempt_ops[i]]++] = history->attempts[i];
         free(next);
         free(history->attempts);
         history->attempts = sorted;
@@ -169,7 +205,8 @@ void history_seal(struct history *history)
 struct writer {
     struct json_lines out;
     const struct history *history;
-    const char *(*endpoint_name)(void *context, uint32_t endpoint); void *context;
+    const char *(*endpoint_name)(void *context, uint32_t endpoint);
+    void *context;
 };
 
 static void write_name(struct writer *w, const char *field, uint32_t id)
@@ -186,8 +223,10 @@ static void write_endpoint(struct writer *w, const char *field, uint32_t endpoin
     if (endpoint == HISTORY_NONE) return;
     json_text(&w->out, field);
     const char *name = w->endpoint_name ? w->endpoint_name(w->context, endpoint) : NULL;
-    if (name) json_string(&w->out, name, strlen(name));
-    else json_unsigned(&w->out, endpoint);
+    if (name)
+        json_string(&w->out, name, strlen(name));
+    else
+        json_unsigned(&w->out, endpoint);
 }
 
 static void write_number(struct writer *w, const char *field, uint64_t value)
@@ -200,8 +239,10 @@ static void write_number(struct writer *w, const char *field, uint64_t value)
 static void write_time(struct writer *w, const char *field, int64_t time_ns)
 {
     json_text(&w->out, field);
-    if (time_ns == HISTORY_OPEN) json_text(&w->out, "null");
-    else json_signed(&w->out, time_ns);
+    if (time_ns == HISTORY_OPEN)
+        json_text(&w->out, "null");
+    else
+        json_signed(&w->out, time_ns);
 }
 
 static void write_status(struct writer *w, uint8_t status)
@@ -298,7 +339,8 @@ static void write_op(struct writer *w, size_t index)
     json_text(out, "}\n");
 }
 
-int history_write(const struct history *history, FILE *file, const char *(*endpoint_name)(void *context, uint32_t endpoint), void *context)
+int history_write(const struct history *history, FILE *file,
+                  const char *(*endpoint_name)(void *context, uint32_t endpoint), void *context)
 {
     CHECK(history->sealed);
     struct writer *w = xmalloc(sizeof *w);

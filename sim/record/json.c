@@ -1,11 +1,13 @@
-/* JSON lines without a library: a history of a million operations is written in a second, and byte for byte the same everywhere. */
+/* JSON lines without a library: a history of a million operations is written in a second, and
+ * byte for byte the same everywhere. */
 #include "sim/record/json.h"
 
 #include <errno.h>
 
 static void flush_block(struct json_lines *out)
 {
-    if (out->size && !out->error && fwrite(out->block, 1, out->size, out->file) != out->size) out->error = errno ? -errno : -EIO;
+    if (out->size && !out->error && fwrite(out->block, 1, out->size, out->file) != out->size)
+        out->error = errno ? -errno : -EIO;
     out->size = 0;
 }
 
@@ -39,7 +41,8 @@ void json_unsigned(struct json_lines *out, uint64_t value)
 {
     char digits[20];
     size_t at = sizeof digits;
-    do digits[--at] = (char)('0' + value % 10); while (value /= 10);
+    do digits[--at] = (char)('0' + value % 10);
+    while (value /= 10);
     json_bytes(out, digits + at, sizeof digits - at);
 }
 
@@ -56,7 +59,7 @@ void json_signed(struct json_lines *out, int64_t value)
 void json_string(struct json_lines *out, const char *data, size_t size)
 {
     static const char hex[] = "0123456789abcdef";
-    size_t plain = 0;    /* start of the stretch that needs no escape */
+    size_t plain = 0; /* start of the stretch that needs no escape */
     json_bytes(out, "\"", 1);
     for (size_t i = 0; i < size; i++) {
         unsigned char c = (unsigned char)data[i];

@@ -1,7 +1,8 @@
 /* Interned text: an open-addressed table of numbers over an array of texts.
  *
- * Texts stand in blocks of 64 KiB (longer ones in a block of their own) that never move, so names_text may be kept. The table is at most half full and is rebuilt
- * at twice the size; it is never iterated, so its order can leak nowhere.
+ * Texts stand in blocks of 64 KiB (longer ones in a block of their own) that never move, so
+ * names_text may be kept. The table is at most half full and is rebuilt at twice the size; it
+ * is never iterated, so its order can leak nowhere.
  */
 #include "sim/record/names.h"
 
@@ -13,15 +14,26 @@
 #include "sim/kernel/random.h"
 
 #define BLOCK_SIZE 65536u
-#define HASH_SEED  UINT64_C(0x6e616d6573)    /* any constant: equal in every run */
+#define HASH_SEED UINT64_C(0x6e616d6573) /* any constant: equal in every run */
 
-struct name { const char *text; uint64_t hash; size_t size; };
-struct block { struct block *next; char data[]; };
+struct name {
+    const char *text;
+    uint64_t hash;
+    size_t size;
+};
+struct block {
+    struct block *next;
+    char data[];
+};
 
 struct history_names {
-    struct name *items; uint32_t count, capacity;
-    uint32_t *table; uint32_t mask;              /* id + 1; 0: free */
-    struct block *blocks; size_t block_left; char *block_at;
+    struct name *items;
+    uint32_t count, capacity;
+    uint32_t *table;
+    uint32_t mask; /* id + 1; 0: free */
+    struct block *blocks;
+    size_t block_left;
+    char *block_at;
 };
 
 struct history_names *names_create(void)
@@ -80,7 +92,9 @@ uint32_t names_intern(struct history_names *names, const char *text, size_t size
     uint32_t place = (uint32_t)hash & names->mask;
     for (; names->table[place]; place = (place + 1) & names->mask) {
         const struct name *name = &names->items[names->table[place] - 1];
-        if (name->hash == hash && name->size == size && (size == 0 || memcmp(name->text, text, size) == 0)) return names->table[place] - 1;
+        if (name->hash == hash && name->size == size &&
+            (size == 0 || memcmp(name->text, text, size) == 0))
+            return names->table[place] - 1;
     }
     CHECK(names->count < UINT32_MAX / 4);
     if (names->count == names->capacity) {
@@ -104,4 +118,7 @@ const char *names_text(const struct history_names *names, uint32_t id, size_t *s
     return names->items[id].text;
 }
 
-uint32_t names_count(const struct history_names *names) { return names->count; }
+uint32_t names_count(const struct history_names *names)
+{
+    return names->count;
+}

@@ -1,4 +1,5 @@
-/* Interned text: equal text, equal number; numbers count up from 0 in order of first sight, so they are the same in every run of a seed. */
+/* Interned text: equal text, equal number; numbers count up from 0 in order of first sight, so
+ * they are the same in every run of a seed. */
 #ifndef FAULTLINE_SIM_RECORD_NAMES_H
 #define FAULTLINE_SIM_RECORD_NAMES_H
 

@@ -1,5 +1,6 @@
-/* Goal: unique_keys, external_references and private reads count ids exactly, in the incident they are named for too. Method: histories by hand, and a generated
- * replica of GitHub's September 2012 schedule with its known counts (incidents S01). */
+/* Goal: unique_keys, external_references and private reads count ids exactly, in the incident
+ * they are named for too. Method: histories by hand, and a generated replica of GitHub's
+ * September 2012 schedule with its known counts (incidents S01). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -42,12 +43,15 @@ static void test_inserts_without_acknowledgement_neither_count_nor_hold(void **s
 static void test_the_reissue_is_the_one_acknowledged_later_and_is_told_in_full(void **state)
 {
     (void)state;
-    struct history *history = history_of("A i signups/51=17 5000..5050 owner=17 node=0\nB i signups/51=4031 64100..64150 owner=4031 node=2\n"
+    struct history *history = history_of("A i signups/51=17 5000..5050 owner=17 node=0\nB i "
+                                         "signups/51=4031 64100..64150 owner=4031 node=2\n"
                                          "final signups/51=4031 90000..90001 node=2");
     struct check_input input = input_of(history);
     struct check_result result = run_check("unique_keys", &input);
-    assert_string_equal(result.explanation, "1 key was issued again. Row signups/51 was issued twice: to owner 17 at 0:05.050 by db-a and to owner 4031 at 1:04.150 by "
-                                            "db-c; the first row, acknowledged, was overwritten.");
+    assert_string_equal(result.explanation,
+                        "1 key was issued again. Row signups/51 was issued twice: to owner 17 "
+                        "at 0:05.050 by db-a and to owner 4031 at 1:04.150 by "
+                        "db-c; the first row, acknowledged, was overwritten.");
     assert_int_equal(result.witness_count, 2);
     assert_int_equal(result.violating_count, 1);
     assert_int_equal(result.violating[0], 1);
@@ -59,36 +63,51 @@ static void test_the_reissue_is_the_one_acknowledged_later_and_is_told_in_full(v
 static void test_ids_bound_to_two_owners_count_once(void **state)
 {
     (void)state;
-    HOLDS("external_references", "A i t/1=1 10..20 owner=1\nA bind t/1=1 21..22 owner=1\nfinal t/1=1 90..91");
-    FIRES("external_references", 1, "A i t/1=1 10..20 owner=1\nA bind t/1=1 21..22 owner=1\nB i t/1=2 30..40 owner=2\nB bind t/1=2 41..42 owner=2\nfinal t/1=1 90..91");
-    FIRES("external_references", 1, "A i t/1=1 10..20 owner=1\nA bind t/1=1 21..22 owner=1\nB i t/1=2 30..40 owner=2\nB bind t/1=2 41..42 unknown owner=2\nfinal t/1=2 90..91");
-    FIRES("external_references", 1, "A i t/1=1 10..20 owner=1\nA bind t/1=1 21..22\nB bind t/1=2 41..42 owner=2\nfinal t/1=1 90..91");    /* owner by the insert's token */
-    judge_text("external_references", "A i t/1=1 10..20 owner=1\nB i t/1=2 30..40 owner=2", CHECK_NOT_APPLICABLE, 0);
+    HOLDS("external_references",
+          "A i t/1=1 10..20 owner=1\nA bind t/1=1 21..22 owner=1\nfinal t/1=1 90..91");
+    FIRES("external_references", 1,
+          "A i t/1=1 10..20 owner=1\nA bind t/1=1 21..22 owner=1\nB i t/1=2 30..40 owner=2\nB "
+          "bind t/1=2 41..42 owner=2\nfinal t/1=1 90..91");
+    FIRES("external_references", 1,
+          "A i t/1=1 10..20 owner=1\nA bind t/1=1 21..22 owner=1\nB i t/1=2 30..40 owner=2\nB "
+          "bind t/1=2 41..42 unknown owner=2\nfinal t/1=2 90..91");
+    FIRES("external_references", 1,
+          "A i t/1=1 10..20 owner=1\nA bind t/1=1 21..22\nB bind t/1=2 41..42 owner=2\nfinal "
+          "t/1=1 90..91"); /* owner by the insert's token */
+    judge_text("external_references", "A i t/1=1 10..20 owner=1\nB i t/1=2 30..40 owner=2",
+               CHECK_NOT_APPLICABLE, 0);
 }
 
 static void test_the_last_owner_must_be_the_rows_owner(void **state)
 {
     (void)state;
-    static const char base[] = "A i t/?=1 10.. unknown owner=1\nB i t/1=2 30..40 owner=2\nB bind t/1=2 41..42 owner=2\n";
+    static const char base[] = "A i t/?=1 10.. unknown owner=1\nB i t/1=2 30..40 owner=2\nB "
+                               "bind t/1=2 41..42 owner=2\n";
     char text[512];
     snprintf(text, sizeof text, "%sfinal t/1=1 90..91", base);
-    FIRES("external_references", 1, text);                                     /* the row is owner 1's, the reference names 2 */
+    FIRES("external_references", 1, text); /* the row is owner 1's, the reference names 2 */
     snprintf(text, sizeof text, "%sfinal t/1=2 90..91", base);
     HOLDS("external_references", text);
     snprintf(text, sizeof text, "%sfinal t/1= 90..91", base);
-    HOLDS("external_references", text);                                        /* a lost row is no_lost_write's business */
-    snprintf(text, sizeof text, "%sC bind t/1=1 50.. unknown owner=1\nfinal t/1=1 90..91", base);
-    HOLDS("external_references", text);                                        /* an unknown bind may have set it right */
-    snprintf(text, sizeof text, "%sC bind t/1=1 50.. unknown owner=1\nfinal t/1=1 90..91\nfinal2 t/1=2 90..91", base);
-    FIRES("external_references", 1, text);                                     /* the second store was read back: it did not */
+    HOLDS("external_references", text); /* a lost row is no_lost_write's business */
+    snprintf(text, sizeof text, "%sC bind t/1=1 50.. unknown owner=1\nfinal t/1=1 90..91",
+             base);
+    HOLDS("external_references", text); /* an unknown bind may have set it right */
+    snprintf(text, sizeof text,
+             "%sC bind t/1=1 50.. unknown owner=1\nfinal t/1=1 90..91\nfinal2 t/1=2 90..91",
+             base);
+    FIRES("external_references", 1, text); /* the second store was read back: it did not */
 }
 
 static void test_private_reads_are_of_other_owners_private_rows(void **state)
 {
     (void)state;
-    struct history *history = history_of("A i t/1=1 10..20 owner=17 private\nA i t/2=2 21..22 owner=18\nA i t/3=3 23..24 owner=19 private\n"
-                                         "D res t/1=1 30..31 owner=40\nD res t/2=2 32..33 owner=40\nD res t/3=3 34..35 owner=19\nD res t/1=1 36..37 owner=41\n"
-                                         "D res t/1= 38..39 owner=42\nD res t/1=1 40..41 fail owner=42");
+    struct history *history =
+        history_of("A i t/1=1 10..20 owner=17 private\nA i t/2=2 21..22 owner=18\nA i t/3=3 "
+                   "23..24 owner=19 private\n"
+                   "D res t/1=1 30..31 owner=40\nD res t/2=2 32..33 owner=40\nD res t/3=3 "
+                   "34..35 owner=19\nD res t/1=1 36..37 owner=41\n"
+                   "D res t/1= 38..39 owner=42\nD res t/1=1 40..41 fail owner=42");
     struct check_input input = input_of(history);
     assert_int_equal(measure_of("private_reads", &input), 2);
     input.until_ns = 32 * NS_PER_MS;
@@ -96,17 +115,23 @@ static void test_private_reads_are_of_other_owners_private_rows(void **state)
     history_destroy(history);
 }
 
-/* S01: db-a issues 600 ids until t = 60 s, db-c restarts at 51 and issues 4,200 until t = 480 s; after t = 600 s db-a goes on at 601, which the second store has from
- * db-c. By 480 s 550 keys are reused; db-c's rows are lost when db-a is the leader at the end. */
+/* S01: db-a issues 600 ids until t = 60 s, db-c restarts at 51 and issues 4,200 until t = 480
+ * s; after t = 600 s db-a goes on at 601, which the second store has from db-c. By 480 s 550
+ * keys are reused; db-c's rows are lost when db-a is the leader at the end. */
 static void test_github_2012_counts_550_reused_keys_and_4200_lost_rows(void **state)
 {
     (void)state;
     struct history *history = history_create();
-    struct history_op op = {.table = history_intern_string(history, "signups/"), .owner = HISTORY_NONE, .session = HISTORY_NONE, .context = HISTORY_NONE};
+    struct history_op op = {.table = history_intern_string(history, "signups/"),
+                            .owner = HISTORY_NONE,
+                            .session = HISTORY_NONE,
+                            .context = HISTORY_NONE};
     uint32_t owner = 0;
     for (int64_t ms = 50; ms < 720000; ms += 100) {
         if (ms >= 480000 && ms < 600000) continue;
-        uint32_t id = ms < 60000 ? (uint32_t)(ms / 100) + 1 : ms < 480000 ? 51 + (uint32_t)(ms - 60000) / 100 : 601 + (uint32_t)(ms - 600000) / 100;
+        uint32_t id = ms < 60000    ? (uint32_t)(ms / 100) + 1
+                      : ms < 480000 ? 51 + (uint32_t)(ms - 60000) / 100
+                                    : 601 + (uint32_t)(ms - 600000) / 100;
         char key[32];
         snprintf(key, sizeof key, "signups/%u", id);
         op.type = HISTORY_INSERT;
@@ -123,9 +148,15 @@ static void test_github_2012_counts_550_reused_keys_and_4200_lost_rows(void **st
         index = history_invoke(history, &op);
         history_return(history, index, op.invoke_ns + NS_PER_MS, OUTCOME_OK);
     }
-    op = (struct history_op){.type = HISTORY_READ, .table = HISTORY_NONE, .owner = HISTORY_NONE, .session = HISTORY_NONE, .context = HISTORY_NONE, .final_read = true,
+    op = (struct history_op){.type = HISTORY_READ,
+                             .table = HISTORY_NONE,
+                             .owner = HISTORY_NONE,
+                             .session = HISTORY_NONE,
+                             .context = HISTORY_NONE,
+                             .final_read = true,
                              .level = HISTORY_LEVEL_LEADER};
-    for (uint32_t id = 1; id <= 4250; id++) {    /* db-a's rows: 1..600, 601..1800; nobody else's */
+    for (uint32_t id = 1; id <= 4250;
+         id++) { /* db-a's rows: 1..600, 601..1800; nobody else's */
         char key[32];
         snprintf(key, sizeof key, "signups/%u", id);
         op.key = history_intern_string(history, key);

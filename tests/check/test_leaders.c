@@ -1,5 +1,6 @@
-/* Goal: the checks on facts (single_leader_per_term, single_writer, convergence) and the measures on them count exactly. Method: facts by hand, a line each through a
- * helper; times in ms, nodes 0 to 2 are db-a to db-c. */
+/* Goal: the checks on facts (single_leader_per_term, single_writer, convergence) and the
+ * measures on them count exactly. Method: facts by hand, a line each through a helper; times in
+ * ms, nodes 0 to 2 are db-a to db-c. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,7 +14,11 @@
 #include "sim/kernel/vtime.h"
 #include "tests/support/histories.h"
 
-struct bench { struct history *history; struct facts facts; struct check_input input; };
+struct bench {
+    struct history *history;
+    struct facts facts;
+    struct check_input input;
+};
 
 static void begin(struct bench *bench, const char *history)
 {
@@ -28,20 +33,37 @@ static void end(struct bench *bench)
     history_destroy(bench->history);
 }
 
-static void fact(struct bench *bench, int64_t ms, enum fact_kind kind, uint32_t node, uint64_t a, uint64_t b, uint64_t c)
+static void fact(struct bench *bench, int64_t ms, enum fact_kind kind, uint32_t node,
+                 uint64_t a, uint64_t b, uint64_t c)
 {
-    facts_add(&bench->facts, (struct fact){.time_ns = ms * NS_PER_MS, .kind = (uint8_t)kind, .endpoint = node, .a = a, .b = b, .c = c});
+    facts_add(&bench->facts, (struct fact){.time_ns = ms * NS_PER_MS,
+                                           .kind = (uint8_t)kind,
+                                           .endpoint = node,
+                                           .a = a,
+                                           .b = b,
+                                           .c = c});
 }
 
-static void leads(struct bench *bench, int64_t ms, uint32_t node, uint64_t epoch) { fact(bench, ms, FACT_ROLE, node, FACT_ROLE_LEADER, epoch, 0); }
-static void follows(struct bench *bench, int64_t ms, uint32_t node, uint64_t epoch) { fact(bench, ms, FACT_ROLE, node, FACT_ROLE_FOLLOWER, epoch, 0); }
-static void acks(struct bench *bench, int64_t ms, uint32_t node, uint64_t token, uint64_t epoch) { fact(bench, ms, FACT_ACK, node, token, epoch, 0); }
+static void leads(struct bench *bench, int64_t ms, uint32_t node, uint64_t epoch)
+{
+    fact(bench, ms, FACT_ROLE, node, FACT_ROLE_LEADER, epoch, 0);
+}
+static void follows(struct bench *bench, int64_t ms, uint32_t node, uint64_t epoch)
+{
+    fact(bench, ms, FACT_ROLE, node, FACT_ROLE_FOLLOWER, epoch, 0);
+}
+static void acks(struct bench *bench, int64_t ms, uint32_t node, uint64_t token, uint64_t epoch)
+{
+    fact(bench, ms, FACT_ACK, node, token, epoch, 0);
+}
 
-static void judge(struct bench *bench, const char *name, enum check_verdict verdict, uint64_t violations)
+static void judge(struct bench *bench, const char *name, enum check_verdict verdict,
+                  uint64_t violations)
 {
     struct check_result result = run_check(name, &bench->input);
     if (result.verdict != verdict || result.violations != violations)
-        fail_msg("%s: %s with %llu violations (%s)", name, check_verdict_words[result.verdict], (unsigned long long)result.violations,
+        fail_msg("%s: %s with %llu violations (%s)", name, check_verdict_words[result.verdict],
+                 (unsigned long long)result.violations,
                  result.explanation ? result.explanation : "");
     if (verdict == CHECK_VIOLATED) {
         assert_non_null(result.explanation);
@@ -51,7 +73,10 @@ static void judge(struct bench *bench, const char *name, enum check_verdict verd
     check_result_deinit(&result);
 }
 
-static int64_t measure_of(struct bench *bench, const char *name) { return measure_value(measure_find(name), &bench->input); }
+static int64_t measure_of(struct bench *bench, const char *name)
+{
+    return measure_value(measure_find(name), &bench->input);
+}
 
 static void test_mirrored_numbers_are_those_of_the_contracts(void **state)
 {
@@ -86,11 +111,11 @@ static void test_two_leaders_of_one_term_are_one_too_many(void **state)
     begin(&bench, "");
     judge(&bench, "single_leader_per_term", CHECK_NOT_APPLICABLE, 0);
     leads(&bench, 0, 0, 0);
-    leads(&bench, 1, 1, 0);    /* without epochs: not judged */
+    leads(&bench, 1, 1, 0); /* without epochs: not judged */
     judge(&bench, "single_leader_per_term", CHECK_NOT_APPLICABLE, 0);
     leads(&bench, 2, 0, 1);
     follows(&bench, 3, 0, 1);
-    leads(&bench, 4, 0, 1);    /* the same node again is no other leader */
+    leads(&bench, 4, 0, 1); /* the same node again is no other leader */
     leads(&bench, 5, 1, 2);
     judge(&bench, "single_leader_per_term", CHECK_HOLDS, 0);
     leads(&bench, 6, 2, 2);
@@ -107,7 +132,9 @@ static void test_two_leaders_of_one_term_are_one_too_many(void **state)
 /* ---- single_writer ---- */
 
 /* Tokens 1.. are asked for at 10, 20, 30 ... ms. */
-static const char ten_writes[] = "A w a=1 10..19\nA w a=2 20..29\nA w a=3 30..39\nA w a=4 40..49\nA w a=5 50..59\nA w a=6 60..69\nA w a=7 70..79\nA w a=8 80..89";
+static const char ten_writes[] =
+    "A w a=1 10..19\nA w a=2 20..29\nA w a=3 30..39\nA w a=4 40..49\nA w a=5 50..59\nA w a=6 "
+    "60..69\nA w a=7 70..79\nA w a=8 80..89";
 
 static void test_handover_and_return_are_no_split_brain(void **state)
 {
@@ -163,7 +190,8 @@ static void test_late_answer_of_a_deposed_leader_is_no_violation(void **state)
     acks(&bench, 15, 0, 1, 1);
     leads(&bench, 21, 1, 2);
     acks(&bench, 35, 1, 3, 2);
-    acks(&bench, 36, 0, 2, 1);    /* asked for at 20, before anything of epoch 2 was acknowledged */
+    acks(&bench, 36, 0, 2,
+         1); /* asked for at 20, before anything of epoch 2 was acknowledged */
     judge(&bench, "single_writer", CHECK_HOLDS, 0);
     end(&bench);
 }
@@ -176,11 +204,11 @@ static void test_without_epochs_both_sides_of_a_split_are_counted(void **state)
     leads(&bench, 0, 0, 0);
     acks(&bench, 15, 0, 1, 0);
     leads(&bench, 17, 2, 0);
-    acks(&bench, 25, 2, 2, 0);    /* a takeover */
-    acks(&bench, 35, 0, 3, 0);    /* the old one goes on: 1 */
-    acks(&bench, 45, 2, 4, 0);    /* and so does the new: 2 */
+    acks(&bench, 25, 2, 2, 0); /* a takeover */
+    acks(&bench, 35, 0, 3, 0); /* the old one goes on: 1 */
+    acks(&bench, 45, 2, 4, 0); /* and so does the new: 2 */
     fact(&bench, 50, FACT_DOWN, 0, DOWN_STONITH, 0, 0);
-    acks(&bench, 65, 2, 6, 0);    /* 3: its reign still overlaps what db-a acknowledged */
+    acks(&bench, 65, 2, 6, 0); /* 3: its reign still overlaps what db-a acknowledged */
     judge(&bench, "single_writer", CHECK_VIOLATED, 3);
     end(&bench);
 }
@@ -192,8 +220,9 @@ static void test_highest_epochs_of_two_nodes_are_kept_apart(void **state)
     begin(&bench, ten_writes);
     acks(&bench, 11, 1, 1, 5);
     acks(&bench, 12, 0, 1, 4);
-    acks(&bench, 13, 2, 1, 3);     /* must not push db-a's epoch 4 out: writes of 10 were asked for before any of these */
-    acks(&bench, 25, 1, 2, 3);     /* db-b at 3: db-a had 4 */
+    acks(&bench, 13, 2, 1, 3); /* must not push db-a's epoch 4 out: writes of 10 were asked for
+                                  before any of these */
+    acks(&bench, 25, 1, 2, 3); /* db-b at 3: db-a had 4 */
     judge(&bench, "single_writer", CHECK_VIOLATED, 1);
     end(&bench);
 }
@@ -216,14 +245,16 @@ static void test_nodes_that_differ_from_most_are_counted(void **state)
     fact(&bench, 100, FACT_FINAL, 1, x, 1, 11);
     fact(&bench, 100, FACT_FINAL, 1, y, 2, 22);
     assert_int_equal(measure_of(&bench, "final_divergent_keys"), 0);
-    fact(&bench, 100, FACT_FINAL, 2, x, 1, 11);    /* of a node that was down: not compared */
+    fact(&bench, 100, FACT_FINAL, 2, x, 1, 11); /* of a node that was down: not compared */
     assert_int_equal(measure_of(&bench, "final_divergent_keys"), 0);
     fact(&bench, 100, FACT_FINAL_COUNT, 2, 1, 78, 1);
     judge(&bench, "convergence", CHECK_VIOLATED, 1);
     assert_int_equal(measure_of(&bench, "final_divergent_keys"), 1);
     struct check_result result = run_check("convergence", &bench.input);
-    assert_string_equal(result.explanation, "1 node differs from the rest after everything was healed. db-a holds 2 keys, db-c holds 1 key; 1 key differs, such as y: value 2 "
-                                            "on db-a, nothing on db-c.");
+    assert_string_equal(result.explanation,
+                        "1 node differs from the rest after everything was healed. db-a holds "
+                        "2 keys, db-c holds 1 key; 1 key differs, such as y: value 2 "
+                        "on db-a, nothing on db-c.");
     check_result_deinit(&result);
     end(&bench);
 }

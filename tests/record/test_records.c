@@ -1,5 +1,7 @@
-/* Goal: records keep what they are told (order, contiguity, names) and write it as documented, byte for byte, as JSON that any reader accepts. Method: small records by
- * hand against literal lines; every byte value through the escaper and back through jansson; a history of 200,000 operations for growth. */
+/* Goal: records keep what they are told (order, contiguity, names) and write it as documented,
+ * byte for byte, as JSON that any reader accepts. Method: small records by hand against literal
+ * lines; every byte value through the escaper and back through jansson; a history of 200,000
+ * operations for growth. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,8 +18,13 @@
 #include "sim/record/names.h"
 #include "sim/record/timeline.h"
 
-static const struct history_op blank = {.key = HISTORY_NONE, .table = HISTORY_NONE, .owner = HISTORY_NONE, .node = HISTORY_NONE, .context = HISTORY_NONE,
-                                        .session = HISTORY_NONE, .client = HISTORY_NONE};
+static const struct history_op blank = {.key = HISTORY_NONE,
+                                        .table = HISTORY_NONE,
+                                        .owner = HISTORY_NONE,
+                                        .node = HISTORY_NONE,
+                                        .context = HISTORY_NONE,
+                                        .session = HISTORY_NONE,
+                                        .client = HISTORY_NONE};
 
 static const char *node_name(void *context, uint32_t endpoint)
 {
@@ -43,7 +50,7 @@ static void test_equal_texts_share_a_number_and_numbers_count_from_zero(void **s
     (void)state;
     struct history_names *names = names_create();
     assert_int_equal(names_intern(names, "a", 1), 0);
-    assert_int_equal(names_intern(names, "a\0b", 3), 1);    /* any bytes */
+    assert_int_equal(names_intern(names, "a\0b", 3), 1); /* any bytes */
     assert_int_equal(names_intern(names, "", 0), 2);
     assert_int_equal(names_intern(names, "a", 1), 0);
     const char *early = names_text(names, 1, NULL);
@@ -59,7 +66,7 @@ static void test_equal_texts_share_a_number_and_numbers_count_from_zero(void **s
         assert_string_equal(names_text(names, 3 + i, NULL), text);
     }
     size_t size;
-    assert_ptr_equal(names_text(names, 1, &size), early);    /* texts never move */
+    assert_ptr_equal(names_text(names, 1, &size), early); /* texts never move */
     assert_int_equal(size, 3);
     assert_memory_equal(early, "a\0b", 4);
     char *big = malloc(200000);
@@ -79,7 +86,7 @@ static void test_what_never_returned_is_unknown_and_open_after_seal(void **state
     struct history_op op = blank;
     op.type = HISTORY_WRITE;
     op.outcome = OUTCOME_OK;
-    op.values_count = 7;    /* what the caller left there does not count */
+    op.values_count = 7; /* what the caller left there does not count */
     size_t a = history_invoke(history, &op);
     assert_true(history->ops[a].pending);
     size_t b = history_invoke(history, &op);
@@ -101,7 +108,8 @@ static void test_attempts_of_interleaved_operations_are_contiguous_after_seal(vo
     struct history_op op = blank;
     size_t ops[3], attempts[9];
     for (int i = 0; i < 3; i++) ops[i] = history_invoke(history, &op);
-    for (int i = 0; i < 9; i++) attempts[i] = history_attempt_sent(history, ops[2 - i % 3], 100 + i, (uint32_t)i);
+    for (int i = 0; i < 9; i++)
+        attempts[i] = history_attempt_sent(history, ops[2 - i % 3], 100 + i, (uint32_t)i);
     history_attempt_answered(history, attempts[4], 200, HISTORY_STATUS_NOT_LEADER, 9);
     history_seal(history);
     for (uint32_t i = 0; i < 3; i++) {
@@ -109,10 +117,11 @@ static void test_attempts_of_interleaved_operations_are_contiguous_after_seal(vo
         assert_int_equal(history->ops[i].attempts_count, 3);
         for (uint32_t j = 0; j < 3; j++) {
             const struct history_attempt *attempt = &history->attempts[i * 3 + j];
-            assert_int_equal(attempt->sent_ns, 100 + 2 - i + 3 * j);    /* in order of sending */
+            assert_int_equal(attempt->sent_ns, 100 + 2 - i + 3 * j); /* in order of sending */
             bool answered = attempt->sent_ns == 104;
             assert_int_equal(attempt->answered_ns, answered ? 200 : HISTORY_OPEN);
-            assert_int_equal(attempt->status, answered ? HISTORY_STATUS_NOT_LEADER : HISTORY_STATUS_NONE);
+            assert_int_equal(attempt->status,
+                             answered ? HISTORY_STATUS_NOT_LEADER : HISTORY_STATUS_NONE);
         }
     }
     history_destroy(history);
@@ -170,13 +179,18 @@ static void test_history_lines_are_those_of_the_readme(void **state)
     char *text = text_of(history);
     assert_string_equal(
         text,
-        "{\"v\":1,\"op\":0,\"client\":\"signups\",\"process\":3,\"session\":4,\"type\":\"insert\",\"table\":\"signups/\",\"key\":\"signups/51\",\"token\":17,\"owner\":9,"
-        "\"private\":true,\"invoke\":50000000,\"return\":51000000,\"outcome\":\"ok\",\"status\":\"ok\",\"node\":\"db-a\",\"epoch\":2,\"attempts\":["
-        "{\"sent\":50000000,\"answered\":50500000,\"node\":\"db-b\",\"status\":\"not_leader\",\"epoch\":2},{\"sent\":50600000,\"answered\":51000000,\"node\":\"db-a\","
+        "{\"v\":1,\"op\":0,\"client\":\"signups\",\"process\":3,\"session\":4,\"type\":"
+        "\"insert\",\"table\":\"signups/\",\"key\":\"signups/51\",\"token\":17,\"owner\":9,"
+        "\"private\":true,\"invoke\":50000000,\"return\":51000000,\"outcome\":\"ok\","
+        "\"status\":\"ok\",\"node\":\"db-a\",\"epoch\":2,\"attempts\":["
+        "{\"sent\":50000000,\"answered\":50500000,\"node\":\"db-b\",\"status\":\"not_leader\","
+        "\"epoch\":2},{\"sent\":50600000,\"answered\":51000000,\"node\":\"db-a\","
         "\"status\":\"ok\",\"epoch\":2}]}\n"
-        "{\"v\":1,\"op\":1,\"client\":\"signups\",\"process\":0,\"type\":\"compare_and_set\",\"key\":\"x\\\"\\u000a\\u00ff\",\"token\":18,\"expected\":0,\"lock_token\":33,"
+        "{\"v\":1,\"op\":1,\"client\":\"signups\",\"process\":0,\"type\":\"compare_and_set\","
+        "\"key\":\"x\\\"\\u000a\\u00ff\",\"token\":18,\"expected\":0,\"lock_token\":33,"
         "\"invoke\":50000001,\"return\":null,\"outcome\":\"unknown\"}\n"
-        "{\"v\":1,\"op\":2,\"process\":0,\"type\":\"scan\",\"store\":1,\"key\":\"signups/\",\"level\":\"leader\",\"invoke\":60000000,\"return\":61000000,\"outcome\":\"ok\","
+        "{\"v\":1,\"op\":2,\"process\":0,\"type\":\"scan\",\"store\":1,\"key\":\"signups/"
+        "\",\"level\":\"leader\",\"invoke\":60000000,\"return\":61000000,\"outcome\":\"ok\","
         "\"node\":7,\"position\":12,\"values\":[[\"signups/51\",17]],\"final\":true}\n");
     free(text);
     history_destroy(history);
@@ -200,7 +214,7 @@ static void test_every_byte_survives_as_json(void **state)
     assert_true(json_integer_value(json_object_get(json, "token")) == INT64_MAX);
     const char *utf8 = json_string_value(json_object_get(json, "key"));
     size_t size = json_string_length(json_object_get(json, "key"));
-    assert_int_equal(size, 128 + 2 * 128);    /* bytes above 127 are two bytes of UTF-8 */
+    assert_int_equal(size, 128 + 2 * 128); /* bytes above 127 are two bytes of UTF-8 */
     for (size_t i = 0; i < 128; i++) assert_int_equal(utf8[i], i);
     json_decref(json);
     free(text);
@@ -238,7 +252,8 @@ static void test_large_histories_keep_every_value(void **state)
     history_seal(history);
     for (uint32_t i = 0; i < COUNT; i++) {
         assert_int_equal(history->ops[i].values_count, i % 3);
-        for (uint32_t v = 0; v < i % 3; v++) assert_int_equal(history->values[history->ops[i].values_start + v], i + v);
+        for (uint32_t v = 0; v < i % 3; v++)
+            assert_int_equal(history->values[history->ops[i].values_start + v], i + v);
     }
     char *text = text_of(history);
     size_t lines = 0;
@@ -255,7 +270,8 @@ static void test_facts_stand_in_time_order_and_equals_in_order_of_arrival(void *
     (void)state;
     struct facts facts = {0};
     static const int64_t times[] = {10, 30, 20, 20, 5, 30};
-    for (uint32_t i = 0; i < 6; i++) facts_add(&facts, (struct fact){.time_ns = times[i], .kind = FACT_UP, .endpoint = i});
+    for (uint32_t i = 0; i < 6; i++)
+        facts_add(&facts, (struct fact){.time_ns = times[i], .kind = FACT_UP, .endpoint = i});
     static const uint32_t order[] = {4, 0, 2, 3, 1, 5};
     for (uint32_t i = 0; i < 6; i++) assert_int_equal(facts.items[i].endpoint, order[i]);
     facts_deinit(&facts);
@@ -266,9 +282,22 @@ static void test_timeline_lines_are_those_of_the_readme(void **state)
 {
     (void)state;
     struct timeline timeline = {0};
-    struct timeline_entry role = {.time_ns = 2000, .until_ns = 2000, .kind = TIMELINE_ROLE, .endpoint = 1, .peer = UINT32_MAX, .role = FACT_ROLE_LEADER, .epoch = 3, .what = "leader"};
+    struct timeline_entry role = {.time_ns = 2000,
+                                  .until_ns = 2000,
+                                  .kind = TIMELINE_ROLE,
+                                  .endpoint = 1,
+                                  .peer = UINT32_MAX,
+                                  .role = FACT_ROLE_LEADER,
+                                  .epoch = 3,
+                                  .what = "leader"};
     timeline_add(&timeline, &role, "%s becomes leader of \"epoch\" %d", "db-b", 3);
-    struct timeline_entry cut = {.time_ns = 1000, .until_ns = VTIME_MAX, .kind = TIMELINE_FAULT, .endpoint = 0, .peer = 9, .what = "cut", .id = "stale"};
+    struct timeline_entry cut = {.time_ns = 1000,
+                                 .until_ns = VTIME_MAX,
+                                 .kind = TIMELINE_FAULT,
+                                 .endpoint = 0,
+                                 .peer = 9,
+                                 .what = "cut",
+                                 .id = "stale"};
     timeline_add(&timeline, &cut, "replication is cut");
     assert_string_equal(timeline.items[1].text, "db-b becomes leader of \"epoch\" 3");
     char *text = NULL;
@@ -276,9 +305,13 @@ static void test_timeline_lines_are_those_of_the_readme(void **state)
     FILE *file = open_memstream(&text, &size);
     assert_int_equal(timeline_write(&timeline, file, node_name, NULL), 0);
     fclose(file);
-    assert_string_equal(text, "{\"v\":1,\"time\":1000,\"until\":null,\"kind\":\"fault\",\"what\":\"cut\",\"id\":\"stale\",\"endpoint\":\"db-a\",\"peer\":9,\"text\":\"replication is cut\"}\n"
-                              "{\"v\":1,\"time\":2000,\"until\":2000,\"kind\":\"role\",\"what\":\"leader\",\"endpoint\":\"db-b\",\"role\":\"leader\",\"epoch\":3,"
-                              "\"text\":\"db-b becomes leader of \\\"epoch\\\" 3\"}\n");
+    assert_string_equal(
+        text,
+        "{\"v\":1,\"time\":1000,\"until\":null,\"kind\":\"fault\",\"what\":\"cut\",\"id\":"
+        "\"stale\",\"endpoint\":\"db-a\",\"peer\":9,\"text\":\"replication is cut\"}\n"
+        "{\"v\":1,\"time\":2000,\"until\":2000,\"kind\":\"role\",\"what\":\"leader\","
+        "\"endpoint\":\"db-b\",\"role\":\"leader\",\"epoch\":3,"
+        "\"text\":\"db-b becomes leader of \\\"epoch\\\" 3\"}\n");
     free(text);
     timeline_deinit(&timeline);
 }

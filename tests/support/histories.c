@@ -1,4 +1,5 @@
-/* The parser of histories.h: lines to operations, sorted by invocation, then appended as a recorder would. */
+/* The parser of histories.h: lines to operations, sorted by invocation, then appended as a
+ * recorder would. */
 #include "tests/support/histories.h"
 
 #include <setjmp.h>
@@ -13,9 +14,18 @@
 #define LINES_MAX 4096
 #define VALUES_MAX 16
 
-struct parsed { struct history_op op; uint64_t values[VALUES_MAX]; uint32_t values_count, line; enum history_outcome outcome; int64_t return_ns; };
+struct parsed {
+    struct history_op op;
+    uint64_t values[VALUES_MAX];
+    uint32_t values_count, line;
+    enum history_outcome outcome;
+    int64_t return_ns;
+};
 
-static void bad(const char *line, const char *why) { fail_msg("history line '%s': %s", line, why); }
+static void bad(const char *line, const char *why)
+{
+    fail_msg("history line '%s': %s", line, why);
+}
 
 static uint64_t parse_number(const char *line, const char *text)
 {
@@ -25,25 +35,34 @@ static uint64_t parse_number(const char *line, const char *text)
     return value;
 }
 
-static const struct { const char *word; enum history_type type; } verbs[] = {
-    {"r", HISTORY_READ}, {"w", HISTORY_WRITE}, {"d", HISTORY_DELETE}, {"cas", HISTORY_COMPARE_AND_SET}, {"i", HISTORY_INSERT}, {"res", HISTORY_RESOLVE},
-    {"scan", HISTORY_SCAN}, {"lock", HISTORY_LOCK}, {"unlock", HISTORY_UNLOCK}, {"bind", HISTORY_BIND},
+static const struct {
+    const char *word;
+    enum history_type type;
+} verbs[] = {
+    {"r", HISTORY_READ},        {"w", HISTORY_WRITE},
+    {"d", HISTORY_DELETE},      {"cas", HISTORY_COMPARE_AND_SET},
+    {"i", HISTORY_INSERT},      {"res", HISTORY_RESOLVE},
+    {"scan", HISTORY_SCAN},     {"lock", HISTORY_LOCK},
+    {"unlock", HISTORY_UNLOCK}, {"bind", HISTORY_BIND},
 };
 
-static void parse_subject(struct history *history, struct parsed *parsed, const char *line, char *subject)
+static void parse_subject(struct history *history, struct parsed *parsed, const char *line,
+                          char *subject)
 {
     struct history_op *op = &parsed->op;
     char *value = strchr(subject, '=');
     if (value) *value++ = '\0';
     const char *slash = strchr(subject, '/');
-    if (slash && (op->type == HISTORY_INSERT || op->type == HISTORY_RESOLVE)) op->table = history_intern(history, subject, (size_t)(slash - subject) + 1);
+    if (slash && (op->type == HISTORY_INSERT || op->type == HISTORY_RESOLVE))
+        op->table = history_intern(history, subject, (size_t)(slash - subject) + 1);
     if (!strchr(subject, '?')) op->key = history_intern_string(history, subject);
     if (!value || !*value) return;
     char *save = NULL;
     switch ((enum history_type)op->type) {
     case HISTORY_COMPARE_AND_SET: {
         char *arrow = strchr(value, '>');
-        if (!arrow) bad(line, "compare_and_set without '>'");
+        if (!arrow)
+            bad(line, "compare_and_set without '>'");
         else {
             *arrow = '\0';
             op->expected = parse_number(line, value);
@@ -51,13 +70,17 @@ static void parse_subject(struct history *history, struct parsed *parsed, const 
         }
         break;
     }
-    case HISTORY_READ: case HISTORY_RESOLVE:
-        for (char *part = strtok_r(value, ",", &save); part; part = strtok_r(NULL, ",", &save)) parsed->values[parsed->values_count++] = parse_number(line, part);
+    case HISTORY_READ:
+    case HISTORY_RESOLVE:
+        for (char *part = strtok_r(value, ",", &save); part; part = strtok_r(NULL, ",", &save))
+            parsed->values[parsed->values_count++] = parse_number(line, part);
         break;
     case HISTORY_SCAN:
-        for (char *part = strtok_r(value, ",", &save); part; part = strtok_r(NULL, ",", &save)) {
+        for (char *part = strtok_r(value, ",", &save); part;
+             part = strtok_r(NULL, ",", &save)) {
             char *colon = strchr(part, ':');
-            if (!colon) bad(line, "scan entry without ':'");
+            if (!colon)
+                bad(line, "scan entry without ':'");
             else {
                 *colon = '\0';
                 parsed->values[parsed->values_count++] = history_intern_string(history, part);
@@ -93,16 +116,26 @@ static void parse_word(struct parsed *parsed, const char *line, char *word)
     }
     *equals = '\0';
     uint64_t value = parse_number(line, equals + 1);
-    if (strcmp(word, "node") == 0) op->node = (uint32_t)value;
-    else if (strcmp(word, "epoch") == 0) op->epoch = value;
-    else if (strcmp(word, "level") == 0) op->level = (uint8_t)value;
-    else if (strcmp(word, "status") == 0) op->status = (uint8_t)value;
-    else if (strcmp(word, "owner") == 0) op->owner = (uint32_t)value;
-    else if (strcmp(word, "lock") == 0 || strcmp(word, "token") == 0) op->lock_token = value;
-    else if (strcmp(word, "saw") == 0) parsed->values[parsed->values_count++] = value;
-    else if (strcmp(word, "process") == 0) op->process = (uint32_t)value;
-    else if (strcmp(word, "session") == 0) op->session = (uint32_t)value;
-    else bad(line, "unknown name");
+    if (strcmp(word, "node") == 0)
+        op->node = (uint32_t)value;
+    else if (strcmp(word, "epoch") == 0)
+        op->epoch = value;
+    else if (strcmp(word, "level") == 0)
+        op->level = (uint8_t)value;
+    else if (strcmp(word, "status") == 0)
+        op->status = (uint8_t)value;
+    else if (strcmp(word, "owner") == 0)
+        op->owner = (uint32_t)value;
+    else if (strcmp(word, "lock") == 0 || strcmp(word, "token") == 0)
+        op->lock_token = value;
+    else if (strcmp(word, "saw") == 0)
+        parsed->values[parsed->values_count++] = value;
+    else if (strcmp(word, "process") == 0)
+        op->process = (uint32_t)value;
+    else if (strcmp(word, "session") == 0)
+        op->session = (uint32_t)value;
+    else
+        bad(line, "unknown name");
 }
 
 static struct parsed parse_line(struct history *history, char *line, uint32_t number)
@@ -111,8 +144,13 @@ static struct parsed parse_line(struct history *history, char *line, uint32_t nu
     snprintf(copy, sizeof copy, "%s", line);
     struct parsed parsed = {.line = number, .return_ns = HISTORY_OPEN, .outcome = OUTCOME_OK};
     struct history_op *op = &parsed.op;
-    *op = (struct history_op){.key = HISTORY_NONE, .table = HISTORY_NONE, .owner = HISTORY_NONE, .node = HISTORY_NONE, .context = HISTORY_NONE,
-                              .status = HISTORY_STATUS_NONE, .session = HISTORY_NONE};
+    *op = (struct history_op){.key = HISTORY_NONE,
+                              .table = HISTORY_NONE,
+                              .owner = HISTORY_NONE,
+                              .node = HISTORY_NONE,
+                              .context = HISTORY_NONE,
+                              .status = HISTORY_STATUS_NONE,
+                              .session = HISTORY_NONE};
     char *who = strtok_r(line, " ", &save);
     if (strcmp(who, "final") == 0 || strcmp(who, "final2") == 0) {
         op->type = HISTORY_READ;
@@ -123,11 +161,16 @@ static struct parsed parse_line(struct history *history, char *line, uint32_t nu
     } else {
         char *verb = strtok_r(NULL, " ", &save);
         size_t i = 0;
-        while (verb && i < sizeof verbs / sizeof verbs[0] && strcmp(verbs[i].word, verb) != 0) i++;
-        if (!verb || i == sizeof verbs / sizeof verbs[0]) bad(copy, "unknown verb");
-        else op->type = (uint8_t)verbs[i].type;
+        while (verb && i < sizeof verbs / sizeof verbs[0] && strcmp(verbs[i].word, verb) != 0)
+            i++;
+        if (!verb || i == sizeof verbs / sizeof verbs[0])
+            bad(copy, "unknown verb");
+        else
+            op->type = (uint8_t)verbs[i].type;
         op->client = history_intern_string(history, "client");
-        if (strcmp(who, "-") != 0) op->process = op->session = (uint32_t)(who[0] - 'A') + 26 * (uint32_t)(who[1] ? who[1] - '0' + 1 : 0);
+        if (strcmp(who, "-") != 0)
+            op->process = op->session =
+                (uint32_t)(who[0] - 'A') + 26 * (uint32_t)(who[1] ? who[1] - '0' + 1 : 0);
         op->store = op->type == HISTORY_BIND;
     }
     char *subject = strtok_r(NULL, " ", &save), *times = strtok_r(NULL, " ", &save);
@@ -167,8 +210,10 @@ struct history *history_of(const char *text)
     qsort(lines, count, sizeof *lines, compare_parsed);
     for (size_t i = 0; i < count; i++) {
         size_t op = history_invoke(history, &lines[i].op);
-        for (uint32_t v = 0; v < lines[i].values_count; v++) history_value(history, op, lines[i].values[v]);
-        if (lines[i].return_ns != HISTORY_OPEN) history_return(history, op, lines[i].return_ns, lines[i].outcome);
+        for (uint32_t v = 0; v < lines[i].values_count; v++)
+            history_value(history, op, lines[i].values[v]);
+        if (lines[i].return_ns != HISTORY_OPEN)
+            history_return(history, op, lines[i].return_ns, lines[i].outcome);
         history->ops[op].status = lines[i].op.status;
     }
     history_seal(history);
@@ -203,8 +248,14 @@ struct check_input input_of(const struct history *history)
 {
     static const struct facts no_facts;
     static const struct timeline no_timeline;
-    return (struct check_input){.history = history, .facts = &no_facts, .timeline = &no_timeline, .nodes = 3, .until_ns = VTIME_MAX, .quiesced = true,
-                                .final_all_up = true, .endpoint_name = node_name};
+    return (struct check_input){.history = history,
+                                .facts = &no_facts,
+                                .timeline = &no_timeline,
+                                .nodes = 3,
+                                .until_ns = VTIME_MAX,
+                                .quiesced = true,
+                                .final_all_up = true,
+                                .endpoint_name = node_name};
 }
 
 struct check_result run_check(const char *name, const struct check_input *input)
@@ -216,14 +267,17 @@ struct check_result run_check(const char *name, const struct check_input *input)
     return result;
 }
 
-void judge_text(const char *name, const char *text, enum check_verdict verdict, uint64_t violations)
+void judge_text(const char *name, const char *text, enum check_verdict verdict,
+                uint64_t violations)
 {
     struct history *history = history_of(text);
     struct check_input input = input_of(history);
     struct check_result result = run_check(name, &input);
     if (result.verdict != verdict || result.violations != violations)
-        fail_msg("%s: %s with %llu violations, expected %s with %llu\n%s\n%s", name, check_verdict_words[result.verdict], (unsigned long long)result.violations,
-                 check_verdict_words[verdict], (unsigned long long)violations, text, result.explanation ? result.explanation : "(no explanation)");
+        fail_msg("%s: %s with %llu violations, expected %s with %llu\n%s\n%s", name,
+                 check_verdict_words[result.verdict], (unsigned long long)result.violations,
+                 check_verdict_words[verdict], (unsigned long long)violations, text,
+                 result.explanation ? result.explanation : "(no explanation)");
     if (verdict == CHECK_VIOLATED) {
         assert_non_null(result.explanation);
         assert_true(result.witness_count > 0 || result.witness_nodes_count > 0);
