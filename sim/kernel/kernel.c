@@ -158,6 +158,11 @@ uint64_t kernel_events(const struct kernel *kernel) { return kernel->events; }
 uint64_t kernel_draws(const struct kernel *kernel) { return kernel->draws.count; }
 size_t kernel_pending_count(const struct kernel *kernel) { return kernel->pending; }
 
+size_t kernel_bytes(const struct kernel *kernel)
+{
+    return queue_bytes(kernel->queue) + (size_t)kernel->slots_capacity * sizeof *kernel->slots;
+}
+
 void kernel_stream(struct kernel *kernel, struct rng *rng, const char *purpose, const char *entity)
 {
     rng_init(rng, kernel->seed, purpose, entity, &kernel->draws);

@@ -86,6 +86,8 @@ void kernel_memory_add(struct kernel *kernel, int64_t bytes);
 uint64_t kernel_trace_hash(const struct kernel *kernel);
 uint64_t kernel_events(const struct kernel *kernel);
 uint64_t kernel_draws(const struct kernel *kernel);
+/* Bytes held for pending events: queue and payloads. */
+size_t kernel_bytes(const struct kernel *kernel);
 size_t kernel_pending_count(const struct kernel *kernel);
 
 /* Called with every event before it fires, for --trace and for the last events of a run that met a limit; NULL to end. */
