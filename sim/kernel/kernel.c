@@ -43,6 +43,7 @@
 #define SEQUENCE_MASK ((UINT64_C(1) << SEQUENCE_BITS) - 1)
 #define ORDINARY (UINT64_C(1) << SEQUENCE_BITS)
 #define NO_SLOT UINT32_MAX
+#define PREFETCH_MIN ((size_t)256 << 10)   /* a smaller pool stays in the cache by itself */
 #define HUGE_PAGE ((size_t)2 << 20)        /* a large pool asks for pages of 2 MiB: its accesses are random */
 
 struct slot {
@@ -193,7 +194,8 @@ static void slots_reserve(struct kernel *kernel, uint32_t capacity)
     free(kernel->slots);
     kernel->slots = slots;
     kernel->slots_capacity = capacity;
-    queue_prefetch(kernel->queue, slots, sizeof *slots);
+    if (size > PREFETCH_MIN)
+        queue_prefetch(kernel->queue, slots, sizeof *slots);
 }
 
 static bool slots_grow(struct kernel *kernel)

@@ -273,8 +273,6 @@ static bool chunk_sort(struct queue *q, struct bucket b, uint64_t start)
     for (uint32_t i = 0; i < CHUNK_COUNT; i++) {
         uint64_t key = (e[i].time - start) << 3 | i;
         k[i] = i < b.count ? key : UINT64_MAX << 3 | i;
-        if (q->slots)
-            __builtin_prefetch(q->slots + (e[i].key & (QUEUE_SLOTS_MAX - 1)) * q->slot_size, 1);
     }
     ORDER_PAIR(k[0], k[2]); ORDER_PAIR(k[1], k[3]); ORDER_PAIR(k[4], k[6]); ORDER_PAIR(k[5], k[7]);
     ORDER_PAIR(k[0], k[4]); ORDER_PAIR(k[1], k[5]); ORDER_PAIR(k[2], k[6]); ORDER_PAIR(k[3], k[7]);
@@ -306,8 +304,6 @@ static bool pair_sort(struct queue *q, struct bucket b, uint64_t start)
     for (uint32_t i = 0; i < 2 * CHUNK_COUNT; i++) {
         uint64_t key = (e[i].time - start) << 4 | i;
         k[i] = i < CHUNK_COUNT + in_first ? key : UINT64_MAX << 4 | i;
-        if (q->slots)
-            __builtin_prefetch(q->slots + (e[i].key & (QUEUE_SLOTS_MAX - 1)) * q->slot_size, 1);
     }
     for (uint32_t half = 0; half < 2 * CHUNK_COUNT; half += CHUNK_COUNT) {
         uint64_t *h = k + half;
@@ -352,11 +348,8 @@ static void bottom_fill(struct queue *q, struct bucket b)
         /* Latest first: what came in ascending order leaves this loop sorted. */
         uint32_t in_chunk = (b.count - 1) % CHUNK_COUNT + 1, x = b.head;
         const struct entry *from = q->chunks[x].entries;
-        for (uint32_t i = in_chunk; i-- > 0;) {
+        for (uint32_t i = in_chunk; i-- > 0;)
             *to++ = from[i];
-            if (q->slots)
-                __builtin_prefetch(q->slots + (from[i].key & (QUEUE_SLOTS_MAX - 1)) * q->slot_size, 1);
-        }
         b.head = q->next[x];
         b.count -= in_chunk;
         chunk_give(q, x);
@@ -515,6 +508,20 @@ static void nest(struct queue *q, struct bucket b, uint64_t slot, int shift)
             rung_add(q, r, entries[i]);
 }
 
+/* Asks the memory for the payloads of a bucket's last chunk (an entry beyond the count is an old one or zero: a needless line at worst).
+ * Always inline: gcc 12 takes a function that only prefetches for one without effect, and drops the call. */
+static inline __attribute__((always_inline)) void payloads_prefetch(const struct queue *q, const struct bucket *b)
+{
+    const struct entry *e = q->chunks[b->head].entries;
+    for (uint32_t i = 0; i < CHUNK_COUNT; i++)
+        __builtin_prefetch(q->slots + (e[i].key & (QUEUE_SLOTS_MAX - 1)) * q->slot_size, 1);
+    if (b->count > CHUNK_COUNT) {
+        e = q->chunks[q->next[b->head]].entries;
+        for (uint32_t i = 0; i < CHUNK_COUNT; i++)
+            __builtin_prefetch(q->slots + (e[i].key & (QUEUE_SLOTS_MAX - 1)) * q->slot_size, 1);
+    }
+}
+
 static bool refill(struct queue *q)
 {
     for (;;) {
@@ -547,6 +554,11 @@ static bool refill(struct queue *q)
         if (b.count > SORT_MAX && r->shift > 0 && q->rungs_count < RUNGS_MAX) {
             nest(q, b, slot, r->shift);
             continue;
+        }
+        if (q->slots) {
+            payloads_prefetch(q, &b);
+            if (r->summary)
+                payloads_prefetch(q, &r->buckets[rung_next(r) & r->mask]);
         }
         if (b.count <= CHUNK_COUNT && r->shift <= 60) {
             if (!chunk_sort(q, b, slot << r->shift))
