@@ -1,0 +1,661 @@
+/* Goal: every registered engine keeps the contract of engine.h, on real files and on the simulated
+ * disk. Method: one suite, run over engine_registry x {real, disk}; a vfs that counts calls by kind
+ * watches the slices of maintain.
+ *
+ * A new engine is in as soon as registry.c names it.
+ */
+#include "tests/engines/harness.h"
+
+struct subject { const struct engine_ops *ops; enum world_kind kind; };
+
+#define BEGIN \
+    const struct subject *subject = *state; \
+    struct world w; \
+    world_init(&w, subject->kind, 1); \
+    struct engine *e = world_open(&w, subject->ops, NULL); \
+    struct buffer out = {.allocator = &allocator_system}
+
+#define END \
+    buffer_deinit(&out); \
+    world_deinit(&w)
+
+static void put(struct engine *e, const char *key, const char *value)
+{
+    assert_int_equal(engine_put(e, bytes_string(key), bytes_string(value), &allocator_system,
+                                ENGINE_SYNC, 0), 0);
+}
+
+static void delete(struct engine *e, const char *key)
+{
+    struct engine_batch batch = {.allocator = &allocator_system};
+    assert_int_equal(engine_batch_delete(&batch, bytes_string(key)), 0);
+    assert_int_equal(engine_write(e, &batch, ENGINE_NO_SYNC, 0), 0);
+    engine_batch_deinit(&batch);
+}
+
+static void expect(struct engine *e, struct buffer *out, const char *key, const char *value)
+{
+    int err = engine_get(e, bytes_string(key), out);
+    if (!value) {
+        assert_int_equal(err, -ENOENT);
+        return;
+    }
+    assert_int_equal(err, 0);
+    assert_true(bytes_equal(buffer_bytes(out), bytes_string(value)));
+}
+
+/* "a=1 b=2 ": what a scan of the range gives. */
+static void expect_scan(struct engine *e, struct engine_range range, const char *expected)
+{
+    struct engine_cursor *cursor;
+    struct bytes key, value;
+    char text[256] = "";
+    int n;
+    assert_int_equal(engine_scan_open(e, &range, &cursor), 0);
+    while ((n = engine_scan_next(cursor, &key, &value)) > 0)
+        snprintf(text + strlen(text), sizeof(text) - strlen(text), "%.*s=%.*s ", (int)key.size,
+                 (const char *)key.data, (int)value.size, (const char *)value.data);
+    assert_int_equal(n, 0);
+    engine_scan_close(cursor);
+    assert_string_equal(text, expected);
+}
+
+/* ---- the table ---- */
+
+static void test_the_table_is_complete_and_its_defaults_are_valid(void **state)
+{
+    const struct engine_ops *ops = ((const struct subject *)*state)->ops;
+    assert_int_equal(ops->abi_version, ENGINE_ABI_VERSION);
+    assert_int_equal(ops->struct_size, sizeof(*ops));
+    assert_ptr_equal(engine_find(ops->name), ops);
+    assert_true(strlen(ops->doc) > 10 && ops->key_size_max >= 1024 && ops->value_size_max >= 1 << 20);
+    assert_true(ops->open && ops->write && ops->get && ops->scan_open && ops->scan_next &&
+                ops->scan_close && ops->maintain && ops->sync && ops->checkpoint && ops->stats &&
+                ops->error && ops->close);
+    void *options = malloc(ops->options_size);
+    assert_int_equal(options_default(ops->options, ops->options_count, options, ops->options_size), 0);
+    free(options);
+    for (size_t i = 0; i < ops->options_count; i++) {
+        assert_non_null(ops->options[i].name);
+        assert_true(ops->options[i].doc && strlen(ops->options[i].doc) > 10);
+        for (size_t j = 0; j < i; j++)
+            assert_string_not_equal(ops->options[i].name, ops->options[j].name);
+    }
+}
+
+static void test_another_abi_is_refused(void **state)
+{
+    BEGIN;
+    struct engine_ops other = *subject->ops;
+    struct engine *none = NULL;
+    other.abi_version++;
+    assert_int_equal(engine_open(&other, &w.host, "other", NULL, &none), -ENOEXEC);
+    other.abi_version--;
+    other.struct_size -= 8;
+    assert_int_equal(engine_open(&other, &w.host, "other", NULL, &none), -ENOEXEC);
+    assert_null(none);
+    (void)e;
+    END;
+}
+
+/* ---- reading what was written ---- */
+
+static void test_get_returns_the_last_put(void **state)
+{
+    BEGIN;
+    expect(e, &out, "a", NULL);
+    put(e, "a", "1");
+    put(e, "b", "2");
+    expect(e, &out, "a", "1");
+    put(e, "a", "3");
+    expect(e, &out, "a", "3");
+    expect(e, &out, "b", "2");
+    delete(e, "a");
+    expect(e, &out, "a", NULL);
+    put(e, "a", "4");
+    expect(e, &out, "a", "4");
+    END;
+}
+
+static void test_a_missing_key_leaves_the_buffer_untouched(void **state)
+{
+    BEGIN;
+    assert_int_equal(buffer_assign(&out, BYTES_LITERAL("before")), 0);
+    assert_int_equal(engine_get(e, BYTES_LITERAL("none"), &out), -ENOENT);
+    assert_true(bytes_equal(buffer_bytes(&out), BYTES_LITERAL("before")));
+    END;
+}
+
+static void test_any_bytes_are_keys_and_values(void **state)
+{
+    BEGIN;
+    unsigned char every[256];
+    for (int i = 0; i < 256; i++)
+        every[i] = (unsigned char)i;
+    const struct bytes odd[] = {
+        BYTES_LITERAL(""), BYTES_LITERAL("#"), BYTES_LITERAL("#del"), BYTES_LITERAL("#,1,00000000"),
+        BYTES_LITERAL("a,b"), BYTES_LITERAL("a, b"), BYTES_LITERAL(" a"), BYTES_LITERAL("a\nb"),
+        BYTES_LITERAL("\n"), BYTES_LITERAL("100%25"), BYTES_LITERAL("%"), BYTES_LITERAL("\0"),
+        BYTES_LITERAL("\0\0"), bytes_of(every, 256),
+    };
+    size_t count = sizeof(odd) / sizeof(odd[0]);
+    for (int round = 0; round < 2; round++) {
+        for (size_t i = 0; i < count; i++)
+            assert_int_equal(engine_put(e, odd[i], odd[(i + (size_t)round) % count],
+                                        &allocator_system, ENGINE_SYNC, 0), 0);
+        e = world_reopen(&w);
+        for (size_t i = 0; i < count; i++) {
+            assert_int_equal(engine_get(e, odd[i], &out), 0);
+            assert_true(bytes_equal(buffer_bytes(&out), odd[(i + (size_t)round) % count]));
+        }
+    }
+    END;
+}
+
+static void test_sizes_at_the_limit_pass_and_beyond_it_write_nothing(void **state)
+{
+    BEGIN;
+    size_t key_max = subject->ops->key_size_max, value_max = subject->ops->value_size_max;
+    char *big = malloc(value_max + 1);
+    memset(big, 'x', value_max + 1);
+    struct engine_batch batch = {.allocator = &allocator_system};
+    engine_batch_put(&batch, BYTES_LITERAL("small"), BYTES_LITERAL("1"));
+    engine_batch_put(&batch, bytes_of(big, key_max + 1), BYTES_LITERAL("1"));
+    assert_int_equal(engine_write(e, &batch, ENGINE_SYNC, 0), -EINVAL);
+    expect(e, &out, "small", NULL);
+    engine_batch_clear(&batch);
+    engine_batch_put(&batch, BYTES_LITERAL("small"), bytes_of(big, value_max + 1));
+    assert_int_equal(engine_write(e, &batch, ENGINE_SYNC, 0), -EINVAL);
+    expect(e, &out, "small", NULL);
+    assert_int_equal(engine_get(e, bytes_of(big, key_max + 1), &out), -EINVAL);
+    engine_batch_clear(&batch);
+    engine_batch_put(&batch, bytes_of(big, key_max), bytes_of(big, value_max));
+    assert_int_equal(engine_write(e, &batch, ENGINE_SYNC, 0), 0);
+    assert_int_equal(engine_get(e, bytes_of(big, key_max), &out), 0);
+    assert_true(bytes_equal(buffer_bytes(&out), bytes_of(big, value_max)));
+    e = world_reopen(&w);
+    assert_int_equal(engine_get(e, bytes_of(big, key_max), &out), 0);
+    assert_true(bytes_equal(buffer_bytes(&out), bytes_of(big, value_max)));
+    engine_batch_deinit(&batch);
+    free(big);
+    END;
+}
+
+/* ---- batches ---- */
+
+static void test_in_a_batch_the_later_item_wins(void **state)
+{
+    BEGIN;
+    struct engine_batch batch = {.allocator = &allocator_system};
+    engine_batch_put(&batch, BYTES_LITERAL("a"), BYTES_LITERAL("1"));
+    engine_batch_delete(&batch, BYTES_LITERAL("a"));
+    engine_batch_delete(&batch, BYTES_LITERAL("b"));
+    engine_batch_put(&batch, BYTES_LITERAL("b"), BYTES_LITERAL("2"));
+    engine_batch_put(&batch, BYTES_LITERAL("b"), BYTES_LITERAL("3"));
+    assert_int_equal(batch.count, 5);
+    assert_int_equal(engine_write(e, &batch, ENGINE_SYNC, 0), 0);
+    engine_batch_deinit(&batch);
+    for (int round = 0; round < 2; round++, e = world_reopen(&w)) {
+        expect(e, &out, "a", NULL);
+        expect(e, &out, "b", "3");
+    }
+    END;
+}
+
+static void test_an_empty_batch_is_nothing_or_a_sync(void **state)
+{
+    BEGIN;
+    struct engine_batch batch = {.allocator = &allocator_system};
+    struct engine_stats before, after;
+    engine_stats(e, &before);
+    assert_int_equal(engine_write(e, &batch, ENGINE_NO_SYNC, 0), 0);
+    engine_stats(e, &after);
+    assert_int_equal(after.syncs, before.syncs);
+    assert_int_equal(engine_write(e, &batch, ENGINE_SYNC, 0), 0);
+    engine_stats(e, &after);
+    assert_int_equal(after.syncs, before.syncs + 1);
+    END;
+}
+
+static void test_a_synced_put_costs_one_sync_and_an_unsynced_one_none(void **state)
+{
+    BEGIN;
+    struct engine_stats before, after;
+    engine_stats(e, &before);
+    for (int i = 0; i < 10; i++)
+        put(e, "key", "value");
+    engine_stats(e, &after);
+    assert_int_equal(after.syncs - before.syncs, 10);
+    assert_true(after.disk_bytes - before.disk_bytes <= 10 * (8 + 64));     /* 64 beyond the pair */
+    delete(e, "key");
+    engine_stats(e, &before);
+    assert_int_equal(before.syncs, after.syncs);
+    END;
+}
+
+/* ---- scans ---- */
+
+static struct engine_range range_of(const char *from, const char *to, bool reverse)
+{
+    struct engine_range r = {.has_from = from != NULL, .has_to = to != NULL, .reverse = reverse};
+    r.from = from ? bytes_string(from) : bytes_of(NULL, 0);
+    r.to = to ? bytes_string(to) : bytes_of(NULL, 0);
+    return r;
+}
+
+static void test_scan_gives_the_range_in_order_both_ways(void **state)
+{
+    BEGIN;
+    if (!(subject->ops->capabilities & ENGINE_ORDERED))
+        skip();
+    expect_scan(e, range_of(NULL, NULL, false), "");
+    const char *keys[] = {"d", "a", "c", "b", "aa", ""};
+    for (int i = 0; i < 6; i++)
+        put(e, keys[i], "1");
+    put(e, "c", "2");
+    delete(e, "aa");
+    for (int round = 0; round < 2; round++, e = world_reopen(&w)) {
+        expect_scan(e, range_of(NULL, NULL, false), "=1 a=1 b=1 c=2 d=1 ");
+        expect_scan(e, range_of(NULL, NULL, true), "d=1 c=2 b=1 a=1 =1 ");
+        expect_scan(e, range_of("a", "c", false), "a=1 b=1 ");
+        expect_scan(e, range_of("a", "c", true), "b=1 a=1 ");
+        expect_scan(e, range_of("aa", NULL, false), "b=1 c=2 d=1 ");
+        expect_scan(e, range_of(NULL, "a", false), "=1 ");
+        expect_scan(e, range_of("c", "c", false), "");
+        expect_scan(e, range_of("d", "a", false), "");
+    }
+    END;
+}
+
+static void run_maintenance(struct engine *e)
+{
+    bool more = true;
+    for (int i = 0; more && i < 10000; i++)
+        assert_int_equal(engine_maintain(e, 1, 0, &more), 0);
+    assert_false(more);
+}
+
+/* Options that make segments small, where the engine has them. */
+static void *small_options(const struct engine_ops *ops)
+{
+    void *options = malloc(ops->options_size);
+    assert_int_equal(options_default(ops->options, ops->options_count, options, ops->options_size), 0);
+    for (size_t i = 0; i < ops->options_count; i++) {
+        void *field = (char *)options + ops->options[i].offset;
+        if (strcmp(ops->options[i].name, "segment_size") == 0)
+            *(int64_t *)field = 512;
+        if (strcmp(ops->options[i].name, "merge_threshold") == 0)
+            *(int64_t *)field = 100000;
+    }
+    return options;
+}
+
+static void test_a_cursor_is_a_snapshot_over_writes_and_maintenance(void **state)
+{
+    BEGIN;
+    void *options = small_options(subject->ops);
+    world_close(&w);
+    e = world_open(&w, subject->ops, options);
+    struct oracle then = {0};
+    char key[16], value[16];
+    for (int i = 0; i < 50; i++) {
+        snprintf(key, sizeof(key), "key%02d", i);
+        put(e, key, "old");
+        oracle_put(&then, bytes_string(key), BYTES_LITERAL("old"));
+    }
+    struct engine_range all = {0};
+    struct engine_cursor *cursor;
+    struct bytes k, v;
+    assert_int_equal(engine_scan_open(e, &all, &cursor), 0);
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < 50; i++) {
+            snprintf(key, sizeof(key), "key%02d", i);
+            snprintf(value, sizeof(value), "new%d", round);
+            if (i % 3)
+                put(e, key, value);
+            else
+                delete(e, key);
+        }
+        run_maintenance(e);
+    }
+    for (size_t i = 0; i < then.count; i++) {
+        assert_int_equal(engine_scan_next(cursor, &k, &v), 1);
+        assert_true(bytes_equal(k, oracle_key(&then, i)) && bytes_equal(v, oracle_value(&then, i)));
+        if (i == 25)
+            run_maintenance(e);
+    }
+    assert_int_equal(engine_scan_next(cursor, &k, &v), 0);
+    assert_int_equal(engine_scan_next(cursor, &k, &v), 0);
+    engine_scan_close(cursor);
+    run_maintenance(e);
+    expect(e, &out, "key01", "new2");
+    expect(e, &out, "key03", NULL);
+    oracle_deinit(&then);
+    world_close(&w);
+    free(options);
+    END;
+}
+
+/* ---- life ---- */
+
+static void test_what_was_written_is_there_after_reopen(void **state)
+{
+    BEGIN;
+    put(e, "a", "1");
+    e = world_reopen(&w);
+    expect(e, &out, "a", "1");
+    put(e, "b", "2");
+    delete(e, "a");
+    for (int i = 0; i < 5; i++)
+        e = world_reopen(&w);
+    expect(e, &out, "a", NULL);
+    expect(e, &out, "b", "2");
+    assert_string_equal(engine_error(e), "");
+    END;
+}
+
+static void test_opening_and_closing_does_not_grow_the_database(void **state)
+{
+    BEGIN;
+    struct engine_stats first, later;
+    put(e, "a", "1");
+    e = world_reopen(&w);
+    engine_stats(e, &first);
+    for (int i = 0; i < 5; i++)
+        e = world_reopen(&w);
+    engine_stats(e, &later);
+    assert_int_equal(first.disk_bytes, later.disk_bytes);
+    assert_int_equal(later.cut_bytes, 0);
+    END;
+}
+
+static void test_two_directories_are_two_databases(void **state)
+{
+    BEGIN;
+    struct engine *other;
+    put(e, "a", "1");
+    assert_int_equal(vfs_mkdir(w.host.vfs, "deep"), 0);
+    assert_int_equal(engine_open(subject->ops, &w.host, "deep/other", NULL, &other), 0);
+    expect(other, &out, "a", NULL);
+    put(other, "a", "2");
+    expect(e, &out, "a", "1");
+    engine_close(other);
+    END;
+}
+
+static void test_a_checkpoint_is_a_database_of_that_moment(void **state)
+{
+    BEGIN;
+    struct engine *copy;
+    void *options = small_options(subject->ops);
+    world_close(&w);
+    e = world_open(&w, subject->ops, options);
+    for (int i = 0; i < 60; i++)
+        put(e, i % 2 ? "a" : "b", i < 58 ? "old" : "now");
+    delete(e, "b");
+    assert_int_equal(engine_checkpoint(e, "copy"), 0);
+    assert_int_equal(engine_checkpoint(e, "copy"), -EEXIST);
+    put(e, "a", "later");
+    assert_int_equal(engine_open(subject->ops, &w.host, "copy", options, &copy), 0);
+    expect(copy, &out, "a", "now");
+    expect(copy, &out, "b", NULL);
+    put(copy, "a", "other");
+    engine_close(copy);
+    expect(e, &out, "a", "later");
+    world_close(&w);
+    free(options);
+    END;
+}
+
+static void test_stats_count(void **state)
+{
+    BEGIN;
+    struct engine_stats s;
+    put(e, "a", "123");
+    put(e, "bc", "4");
+    put(e, "a", "12");
+    delete(e, "bc");
+    expect(e, &out, "a", "12");
+    engine_stats(e, &s);
+    assert_int_equal(s.puts, 3);
+    assert_int_equal(s.deletes, 1);
+    assert_int_equal(s.gets, 1);
+    assert_true(s.files >= 1 && s.disk_bytes > 0 && s.memory_bytes > 0);
+    if (subject->ops->capabilities & ENGINE_COUNTS_LIVE) {
+        assert_int_equal(s.live_keys, 1);
+        assert_int_equal(s.live_bytes, 3);
+    }
+    END;
+}
+
+static void test_an_idle_instance_is_small(void **state)
+{
+    BEGIN;
+    assert_true(w.heap.bytes <= 64 << 10);
+    char *big = calloc(1, 1 << 20);
+    assert_int_equal(engine_put(e, BYTES_LITERAL("big"), bytes_of(big, 1 << 20), &allocator_system,
+                                ENGINE_SYNC, 0), 0);
+    assert_int_equal(engine_get(e, BYTES_LITERAL("big"), &out), 0);
+    assert_true(w.heap.bytes <= 64 << 10);      /* buffers for the big value are given back */
+    free(big);
+    (void)e;
+    END;
+}
+
+/* ---- broken contracts ---- */
+
+static void test_closing_under_an_open_cursor_is_a_broken_contract(void **state)
+{
+    BEGIN;
+    struct engine_range all = {0};
+    struct engine_cursor *cursor;
+    jmp_buf jump;
+    assert_int_equal(engine_scan_open(e, &all, &cursor), 0);
+    w.on_check = &jump;
+    if (setjmp(jump) == 0) {
+        engine_close(e);
+        fail();
+    }
+    assert_int_equal(w.checks_failed, 1);
+    /* The node is gone: what a crash does with its memory. */
+    heap_empty(&w.heap);
+    w.engine = NULL;
+    END;
+}
+
+/* ---- maintain ---- */
+
+struct spy { struct vfs base; struct vfs *real; int calls[16]; };
+struct spy_file { struct vfs_file base; struct vfs_file *real; };
+enum spy_call { SPY_OPEN, SPY_READ, SPY_WRITE, SPY_TRUNCATE, SPY_SYNC, SPY_RENAME, SPY_UNLINK, SPY_MKDIR, SPY_LIST, SPY_SYNC_DIR };
+
+static struct spy *spy_of(struct vfs *v) { return (struct spy *)v; }
+static struct vfs_file *real_file(struct vfs_file *f) { return ((struct spy_file *)f)->real; }
+
+static int spy_open(struct vfs *v, const char *path, uint32_t flags, struct vfs_file **out)
+{
+    struct spy_file *f = malloc(sizeof(*f));
+    f->base.vfs = v;
+    spy_of(v)->calls[SPY_OPEN]++;
+    int err = vfs_open(spy_of(v)->real, path, flags, &f->real);
+    if (err)
+        free(f);
+    else
+        *out = &f->base;
+    return err;
+}
+static int spy_close(struct vfs_file *f)
+{
+    int err = vfs_close(real_file(f));
+    free(f);
+    return err;
+}
+static int64_t spy_read(struct vfs_file *f, uint64_t offset, void *data, size_t size, enum vfs_purpose p)
+{
+    spy_of(f->vfs)->calls[SPY_READ]++;
+    return vfs_read(real_file(f), offset, data, size, p);
+}
+static int spy_write(struct vfs_file *f, uint64_t offset, struct bytes data, enum vfs_purpose p)
+{
+    spy_of(f->vfs)->calls[SPY_WRITE]++;
+    return vfs_write(real_file(f), offset, data, p);
+}
+static int spy_truncate(struct vfs_file *f, uint64_t size)
+{
+    spy_of(f->vfs)->calls[SPY_TRUNCATE]++;
+    return vfs_truncate(real_file(f), size);
+}
+static int spy_sync(struct vfs_file *f, enum vfs_purpose p)
+{
+    spy_of(f->vfs)->calls[SPY_SYNC]++;
+    return vfs_sync(real_file(f), p);
+}
+static int spy_size(struct vfs_file *f, uint64_t *size) { return vfs_size(real_file(f), size); }
+static int spy_rename(struct vfs *v, const char *from, const char *to)
+{
+    spy_of(v)->calls[SPY_RENAME]++;
+    return vfs_rename(spy_of(v)->real, from, to);
+}
+static int spy_unlink(struct vfs *v, const char *path)
+{
+    spy_of(v)->calls[SPY_UNLINK]++;
+    return vfs_unlink(spy_of(v)->real, path);
+}
+static int spy_mkdir(struct vfs *v, const char *path)
+{
+    spy_of(v)->calls[SPY_MKDIR]++;
+    return vfs_mkdir(spy_of(v)->real, path);
+}
+static int spy_list(struct vfs *v, const char *path, vfs_list_fn *each, void *context)
+{
+    spy_of(v)->calls[SPY_LIST]++;
+    return vfs_list(spy_of(v)->real, path, each, context);
+}
+static int spy_sync_dir(struct vfs *v, const char *path)
+{
+    spy_of(v)->calls[SPY_SYNC_DIR]++;
+    return vfs_sync_dir(spy_of(v)->real, path);
+}
+static const struct vfs_ops spy_ops = {spy_open, spy_close, spy_read, spy_write, spy_truncate,
+                                       spy_sync, spy_size, spy_rename, spy_unlink, spy_mkdir,
+                                       spy_list, spy_sync_dir};
+
+static void test_a_slice_makes_one_blocking_call_of_a_kind_and_syncs_alone(void **state)
+{
+    BEGIN;
+    struct spy spy = {.base.ops = &spy_ops, .real = w.host.vfs};
+    void *options = small_options(subject->ops);
+    world_close(&w);
+    w.host.vfs = &spy.base;
+    e = world_open(&w, subject->ops, options);
+    char key[16];
+    for (int i = 0; i < 200; i++) {
+        snprintf(key, sizeof(key), "key%d", i % 23);
+        put(e, key, "value");
+    }
+    bool more = true;
+    for (int slices = 0; more; slices++) {
+        memset(spy.calls, 0, sizeof(spy.calls));
+        assert_int_equal(engine_maintain(e, 100, 0, &more), 0);
+        int syncs = spy.calls[SPY_SYNC] + spy.calls[SPY_SYNC_DIR], others = 0;
+        for (int i = 0; i < 16; i++) {
+            assert_true(spy.calls[i] <= 1);
+            others += i == SPY_SYNC || i == SPY_SYNC_DIR ? 0 : spy.calls[i];
+        }
+        assert_true(syncs <= 1 && (syncs == 0 || others == 0));
+        assert_true(slices < 10000);
+    }
+    expect(e, &out, "key3", "value");
+    world_close(&w);
+    w.host.vfs = spy.real;
+    free(options);
+    END;
+}
+
+static void test_maintenance_ends_and_keeps_all_keys(void **state)
+{
+    BEGIN;
+    void *options = small_options(subject->ops);
+    struct oracle oracle = {0};
+    char key[16], value[16];
+    world_close(&w);
+    e = world_open(&w, subject->ops, options);
+    struct engine_stats before, after;
+    for (int i = 0; i < 300; i++) {
+        snprintf(key, sizeof(key), "key%d", i % 37);
+        snprintf(value, sizeof(value), "value%d", i);
+        put(e, key, value);
+        oracle_put(&oracle, bytes_string(key), bytes_string(value));
+    }
+    for (int i = 0; i < 20; i++) {
+        snprintf(key, sizeof(key), "key%d", i);
+        delete(e, key);
+        oracle_delete(&oracle, bytes_string(key));
+    }
+    engine_stats(e, &before);
+    run_maintenance(e);
+    engine_stats(e, &after);
+    assert_true(after.disk_bytes <= before.disk_bytes);
+    if (before.files > 2)
+        assert_true(after.disk_bytes < before.disk_bytes / 2);
+    assert_int_equal(oracle_compare(&oracle, e), 0);
+    e = world_reopen(&w);
+    assert_int_equal(oracle_compare(&oracle, e), 0);
+    oracle_deinit(&oracle);
+    world_close(&w);
+    free(options);
+    END;
+}
+
+/* ---- every engine in every world ---- */
+
+#define T(f) {#f, f}
+static const struct { const char *name; CMUnitTestFunction f; } suite[] = {
+    T(test_the_table_is_complete_and_its_defaults_are_valid),
+    T(test_another_abi_is_refused),
+    T(test_get_returns_the_last_put),
+    T(test_a_missing_key_leaves_the_buffer_untouched),
+    T(test_any_bytes_are_keys_and_values),
+    T(test_sizes_at_the_limit_pass_and_beyond_it_write_nothing),
+    T(test_in_a_batch_the_later_item_wins),
+    T(test_an_empty_batch_is_nothing_or_a_sync),
+    T(test_a_synced_put_costs_one_sync_and_an_unsynced_one_none),
+    T(test_scan_gives_the_range_in_order_both_ways),
+    T(test_a_cursor_is_a_snapshot_over_writes_and_maintenance),
+    T(test_what_was_written_is_there_after_reopen),
+    T(test_opening_and_closing_does_not_grow_the_database),
+    T(test_two_directories_are_two_databases),
+    T(test_a_checkpoint_is_a_database_of_that_moment),
+    T(test_stats_count),
+    T(test_an_idle_instance_is_small),
+    T(test_closing_under_an_open_cursor_is_a_broken_contract),
+    T(test_a_slice_makes_one_blocking_call_of_a_kind_and_syncs_alone),
+    T(test_maintenance_ends_and_keeps_all_keys),
+};
+
+#define SUITE_COUNT (sizeof(suite) / sizeof(suite[0]))
+
+int main(void)
+{
+    static const char *const kinds[] = {"real", "disk"};
+    size_t engines = 0, count = 0;
+    while (engine_registry[engines])
+        engines++;
+    struct CMUnitTest *tests = calloc(engines * 2 * SUITE_COUNT, sizeof(*tests));
+    struct subject *subjects = calloc(engines * 2, sizeof(*subjects));
+    char(*names)[128] = calloc(engines * 2 * SUITE_COUNT, sizeof(*names));
+    for (size_t i = 0; i < engines * 2; i++) {
+        subjects[i] = (struct subject){engine_registry[i / 2], (enum world_kind)(i % 2)};
+        for (size_t j = 0; j < SUITE_COUNT; j++, count++) {
+            snprintf(names[count], sizeof(names[count]), "%s[%s, %s]", suite[j].name,
+                     subjects[i].ops->name, kinds[i % 2]);
+            tests[count] = (struct CMUnitTest){.name = names[count], .test_func = suite[j].f,
+                                               .initial_state = &subjects[i]};
+        }
+    }
+    int failed = _cmocka_run_group_tests("engine contract", tests, count, NULL, NULL);
+    free(names);
+    free(subjects);
+    free(tests);
+    return failed;
+}
