@@ -1,10 +1,10 @@
 /* Growable buffers, the allocator of real programs, and CRC-32C.
  *
- * CRC-32C is the Castagnoli polynomial 0x1EDC6F41, reflected 0x82F63B78, initial value and final
- * xor 0xFFFFFFFF (RFC 3720 B.4). Two implementations give the same result: the SSE4.2 instruction
- * where the processor has it (asked at run time, so that one object file serves every machine),
- * and one table of 256 words elsewhere. The table is data, not computed at start: engines have no
- * global state, and a table filled on first use would be some.
+ * CRC-32C is the Castagnoli polynomial 0x1EDC6F41, reflected 0x82F63B78, initial value and
+ * final xor 0xFFFFFFFF (RFC 3720 B.4). Two implementations give the same result: the SSE4.2
+ * instruction where the processor has it (asked at run time, so that one object file serves
+ * every machine), and one table of 256 words elsewhere. The table is data, not computed at
+ * start: engines have no global state, and a table filled on first use would be some.
  */
 #include "engines/bytes.h"
 
@@ -28,22 +28,19 @@ const struct allocator allocator_system = {system_resize, NULL};
 
 /* ---- buffers ---- */
 
-#define BUFFER_CAPACITY_MIN 64u     /* one cache line: below it growth would be all reallocations */
+#define BUFFER_CAPACITY_MIN 64u /* one cache line: below it growth would be all reallocations  \
+                                 */
 
 int buffer_reserve(struct buffer *buffer, size_t capacity)
 {
-    if (capacity <= buffer->capacity)
-        return 0;
+    if (capacity <= buffer->capacity) return 0;
     /* Doubling keeps appends O(1) amortised; a request beyond the double is taken as it is. */
     size_t grown = buffer->capacity > SIZE_MAX / 2 ? capacity : buffer->capacity * 2;
-    if (grown < capacity)
-        grown = capacity;
-    if (grown < BUFFER_CAPACITY_MIN)
-        grown = BUFFER_CAPACITY_MIN;
+    if (grown < capacity) grown = capacity;
+    if (grown < BUFFER_CAPACITY_MIN) grown = BUFFER_CAPACITY_MIN;
     unsigned char *data = buffer->allocator->resize(buffer->allocator->context, buffer->data,
                                                     buffer->capacity, grown);
-    if (!data)
-        return -ENOMEM;
+    if (!data) return -ENOMEM;
     buffer->data = data;
     buffer->capacity = grown;
     return 0;
@@ -51,13 +48,10 @@ int buffer_reserve(struct buffer *buffer, size_t capacity)
 
 int buffer_append(struct buffer *buffer, const void *data, size_t size)
 {
-    if (size > SIZE_MAX - buffer->size)
-        return -ENOMEM;
+    if (size > SIZE_MAX - buffer->size) return -ENOMEM;
     int err = buffer_reserve(buffer, buffer->size + size);
-    if (err)
-        return err;
-    if (size)
-        memcpy(buffer->data + buffer->size, data, size);
+    if (err) return err;
+    if (size) memcpy(buffer->data + buffer->size, data, size);
     buffer->size += size;
     return 0;
 }
@@ -65,10 +59,8 @@ int buffer_append(struct buffer *buffer, const void *data, size_t size)
 int buffer_assign(struct buffer *buffer, struct bytes bytes)
 {
     int err = buffer_reserve(buffer, bytes.size);
-    if (err)
-        return err;
-    if (bytes.size)
-        memmove(buffer->data, bytes.data, bytes.size);
+    if (err) return err;
+    if (bytes.size) memmove(buffer->data, bytes.data, bytes.size);
     buffer->size = bytes.size;
     return 0;
 }
@@ -80,8 +72,7 @@ void buffer_clear(struct buffer *buffer)
 
 void buffer_deinit(struct buffer *buffer)
 {
-    if (buffer->data)
-        allocator_free(buffer->allocator, buffer->data, buffer->capacity);
+    if (buffer->data) allocator_free(buffer->allocator, buffer->data, buffer->capacity);
     buffer->data = NULL;
     buffer->size = buffer->capacity = 0;
 }
@@ -132,15 +123,14 @@ uint32_t crc32c_portable(uint32_t crc, const void *data, size_t size)
 {
     const unsigned char *p = data;
     crc = ~crc;
-    for (size_t i = 0; i < size; i++)
-        crc = crc32c_table[(crc ^ p[i]) & 0xff] ^ crc >> 8;
+    for (size_t i = 0; i < size; i++) crc = crc32c_table[(crc ^ p[i]) & 0xff] ^ crc >> 8;
     return ~crc;
 }
 
 #if defined(__x86_64__)
 #define CRC32C_HARDWARE 1
-__attribute__((target("sse4.2")))
-static uint32_t crc32c_hardware(uint32_t crc, const void *data, size_t size)
+__attribute__((target("sse4.2"))) static uint32_t crc32c_hardware(uint32_t crc,
+                                                                  const void *data, size_t size)
 {
     const unsigned char *p = data;
     uint64_t wide = (uint32_t)~crc;
@@ -150,8 +140,7 @@ static uint32_t crc32c_hardware(uint32_t crc, const void *data, size_t size)
         wide = __builtin_ia32_crc32di(wide, word);
     }
     uint32_t narrow = (uint32_t)wide;
-    for (; size; size--, p++)
-        narrow = __builtin_ia32_crc32qi(narrow, *p);
+    for (; size; size--, p++) narrow = __builtin_ia32_crc32qi(narrow, *p);
     return ~narrow;
 }
 #endif
@@ -159,8 +148,7 @@ static uint32_t crc32c_hardware(uint32_t crc, const void *data, size_t size)
 uint32_t crc32c(uint32_t crc, const void *data, size_t size)
 {
 #ifdef CRC32C_HARDWARE
-    if (__builtin_cpu_supports("sse4.2"))
-        return crc32c_hardware(crc, data, size);
+    if (__builtin_cpu_supports("sse4.2")) return crc32c_hardware(crc, data, size);
 #endif
     return crc32c_portable(crc, data, size);
 }

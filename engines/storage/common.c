@@ -5,13 +5,13 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#define COPY_BLOCK 65536u           /* the largest transient memory of a copy */
+#define COPY_BLOCK 65536u /* the largest transient memory of a copy */
 
 const char *const sync_policy_words[] = {"panic", "retry", NULL};
 
 /* ---- paths and directories ---- */
 
-int path_join(char out[ENGINE_PATH_SIZE], const char *dir, const char *name)
+int engine_path(char out[ENGINE_PATH_SIZE], const char *dir, const char *name)
 {
     int size = *dir ? snprintf(out, ENGINE_PATH_SIZE, "%s/%s", dir, name)
                     : snprintf(out, ENGINE_PATH_SIZE, "%s", name);
@@ -23,34 +23,31 @@ static int parent_sync(struct vfs *vfs, const char *dir)
     char parent[ENGINE_PATH_SIZE];
     const char *slash = strrchr(dir, '/');
     size_t size = slash ? (size_t)(slash - dir) : 0;
-    if (size >= sizeof(parent))
-        return -ENAMETOOLONG;
+    if (size >= sizeof(parent)) return -ENAMETOOLONG;
     memcpy(parent, dir, size);
     parent[size] = '\0';
     return vfs_sync_dir(vfs, parent);
 }
 
-int directory_create(struct vfs *vfs, const char *dir)
+int engine_dir_create(struct vfs *vfs, const char *dir)
 {
     int err = vfs_mkdir(vfs, dir);
     return err ? err : parent_sync(vfs, dir);
 }
 
-int directory_ensure(struct vfs *vfs, const char *dir)
+int engine_dir_ensure(struct vfs *vfs, const char *dir)
 {
-    if (!*dir)
-        return 0;
+    if (!*dir) return 0;
     int err = vfs_mkdir(vfs, dir);
-    if (err && err != -EEXIST)
-        return err;
+    if (err && err != -EEXIST) return err;
     /* Also when it was there: an earlier process may have died between mkdir and this. */
     return parent_sync(vfs, dir);
 }
 
 /* ---- files ---- */
 
-int file_sync(struct engine *engine, struct vfs_file *file, enum vfs_purpose purpose,
-              enum sync_policy policy)
+int engine_file_sync(struct engine *engine, struct vfs_file *file, enum vfs_purpose purpose,
+                     enum sync_policy policy)
 {
     engine->syncs++;
     int err = vfs_sync(file, purpose);
@@ -61,32 +58,28 @@ int file_sync(struct engine *engine, struct vfs_file *file, enum vfs_purpose pur
     return err;
 }
 
-int file_read_exact(struct vfs_file *file, uint64_t offset, void *data, size_t size,
-                    enum vfs_purpose purpose)
+int engine_file_read(struct vfs_file *file, uint64_t offset, void *data, size_t size,
+                     enum vfs_purpose purpose)
 {
     int64_t n = vfs_read(file, offset, data, size, purpose);
-    if (n < 0)
-        return (int)n;
+    if (n < 0) return (int)n;
     return (uint64_t)n == size ? 0 : -EBADMSG;
 }
 
-int file_copy(const struct allocator *allocator, struct vfs_file *from, uint64_t size,
-              struct vfs_file *to, uint64_t to_offset, uint32_t *crc, enum vfs_purpose purpose)
+int engine_file_copy(const struct allocator *allocator, struct vfs_file *from, uint64_t size,
+                     struct vfs_file *to, uint64_t to_offset, uint32_t *crc,
+                     enum vfs_purpose purpose)
 {
     size_t block_size = size < COPY_BLOCK ? (size_t)size : COPY_BLOCK;
-    if (size == 0)
-        return 0;
+    if (size == 0) return 0;
     unsigned char *block = allocator_alloc(allocator, block_size);
-    if (!block)
-        return -ENOMEM;
+    if (!block) return -ENOMEM;
     int err = 0;
     for (uint64_t done = 0; !err && done < size;) {
         size_t n = size - done < block_size ? (size_t)(size - done) : block_size;
-        err = file_read_exact(from, done, block, n, purpose);
-        if (!err)
-            err = vfs_write(to, to_offset + done, bytes_of(block, n), purpose);
-        if (!err && crc)
-            *crc = crc32c(*crc, block, n);
+        err = engine_file_read(from, done, block, n, purpose);
+        if (!err) err = vfs_write(to, to_offset + done, bytes_of(block, n), purpose);
+        if (!err && crc) *crc = crc32c(*crc, block, n);
         done += n;
     }
     allocator_free(allocator, block, block_size);
@@ -109,15 +102,14 @@ void engine_open_failed(struct engine *engine)
     struct buffer *out = engine->host.open_error;
     size_t size = strlen(engine->error_text) + 1;
     if (out && buffer_assign(out, bytes_of(engine->error_text, size)))
-        buffer_clear(out);          /* out of memory: the error number has to do */
+        buffer_clear(out); /* out of memory: the error number has to do */
 }
 
 /* ---- order ---- */
 
-bool range_holds(const struct engine_range *range, struct bytes key)
+bool engine_range_holds(const struct engine_range *range, struct bytes key)
 {
-    if (range->has_from && bytes_compare(key, range->from) < 0)
-        return false;
+    if (range->has_from && bytes_compare(key, range->from) < 0) return false;
     return !range->has_to || bytes_compare(key, range->to) < 0;
 }
 
@@ -130,13 +122,12 @@ static void swap_items(unsigned char *a, unsigned char *b, size_t size)
     }
 }
 
-void sort_array(void *items, size_t count, size_t size,
-                int (*compare)(const void *context, const void *a, const void *b),
-                const void *context)
+void engine_sort(void *items, size_t count, size_t size,
+                 int (*compare)(const void *context, const void *a, const void *b),
+                 const void *context)
 {
     unsigned char *base = items;
-    if (count < 2)
-        return;
+    if (count < 2) return;
     /* First half: sift every parent down, so that the greatest stands first. Second half: swap
      * the greatest behind the heap, and sift what came to its place. */
     size_t start = count / 2, end = count;
@@ -150,8 +141,7 @@ void sort_array(void *items, size_t count, size_t size,
             if (child + 1 < end &&
                 compare(context, base + child * size, base + (child + 1) * size) < 0)
                 child++;
-            if (compare(context, base + parent * size, base + child * size) >= 0)
-                break;
+            if (compare(context, base + parent * size, base + child * size) >= 0) break;
             swap_items(base + parent * size, base + child * size, size);
         }
     }

@@ -1,4 +1,5 @@
-/* What engines share below their contract: paths, directories, the sync policy, error texts, sorting.
+/* What engines share below their contract: paths, directories, the sync policy, error texts,
+ * sorting.
  *
  * Only engines include this. Every function works through the vfs and the host's allocator.
  */
@@ -7,49 +8,51 @@
 
 #include "engines/storage/engine.h"
 
-#define ENGINE_PATH_SIZE 512u       /* of dir/name with its NUL; longer: -ENAMETOOLONG */
+#define ENGINE_PATH_SIZE 512u /* of dir/name with its NUL; longer: -ENAMETOOLONG */
 
-/* What to do when a sync fails. PANIC: the engine takes no more writes until it is opened again,
- * because what the sync covered may be lost and a later sync would not say so. RETRY: asks again
- * and believes the second answer. It is wrong (the pages were marked clean by the failure) and
- * exists to show why: PostgreSQL did it until 2018. */
+/* What to do when a sync fails. PANIC: the engine takes no more writes until it is opened
+ * again, because what the sync covered may be lost and a later sync would not say so. RETRY:
+ * asks again and believes the second answer. It is wrong (the pages were marked clean by the
+ * failure) and exists to show why: PostgreSQL did it until 2018. */
 enum sync_policy { SYNC_PANIC, SYNC_RETRY };
-extern const char *const sync_policy_words[];   /* "panic", "retry", NULL */
+extern const char *const sync_policy_words[]; /* "panic", "retry", NULL */
 
 /* dir/name, or name alone below the root. */
-int path_join(char out[ENGINE_PATH_SIZE], const char *dir, const char *name);
+int engine_path(char out[ENGINE_PATH_SIZE], const char *dir, const char *name);
 
 /* Makes the directory unless it is there, and its name durable. */
-int directory_ensure(struct vfs *vfs, const char *dir);
+int engine_dir_ensure(struct vfs *vfs, const char *dir);
 /* Makes a directory that must not be there yet, and its name durable. */
-int directory_create(struct vfs *vfs, const char *dir);
+int engine_dir_create(struct vfs *vfs, const char *dir);
 
 /* Syncs a file by the policy and counts the sync. */
-int file_sync(struct engine *engine, struct vfs_file *file, enum vfs_purpose purpose,
-              enum sync_policy policy);
+int engine_file_sync(struct engine *engine, struct vfs_file *file, enum vfs_purpose purpose,
+                     enum sync_policy policy);
 
 /* Exactly `size` bytes; -EBADMSG when the file ends before. */
-int file_read_exact(struct vfs_file *file, uint64_t offset, void *data, size_t size,
-                    enum vfs_purpose purpose);
+int engine_file_read(struct vfs_file *file, uint64_t offset, void *data, size_t size,
+                     enum vfs_purpose purpose);
 
-/* Appends the first `size` bytes of one file to another at `to_offset`, block by block; *crc, when
- * given, is carried over the bytes. */
-int file_copy(const struct allocator *allocator, struct vfs_file *from, uint64_t size,
-              struct vfs_file *to, uint64_t to_offset, uint32_t *crc, enum vfs_purpose purpose);
+/* Appends the first `size` bytes of one file to another at `to_offset`, block by block; *crc,
+ * when given, is carried over the bytes. */
+int engine_file_copy(const struct allocator *allocator, struct vfs_file *from, uint64_t size,
+                     struct vfs_file *to, uint64_t to_offset, uint32_t *crc,
+                     enum vfs_purpose purpose);
 
-/* Sets the engine's error text and returns err, so that `return engine_fail(...)` reads well. */
+/* Sets the engine's error text and returns err, so that `return engine_fail(...)` reads well.
+ */
 int engine_fail(struct engine *engine, int err, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* Hands the error text of an engine that could not be opened to the host. */
 void engine_open_failed(struct engine *engine);
 
 /* True when the key lies in the range. */
-bool range_holds(const struct engine_range *range, struct bytes key);
+bool engine_range_holds(const struct engine_range *range, struct bytes key);
 
-/* Heapsort: in place, no allocation, worst case n log n. `compare` must be a total order, so that
- * the result does not depend on the algorithm. */
-void sort_array(void *items, size_t count, size_t size,
-                int (*compare)(const void *context, const void *a, const void *b),
-                const void *context);
+/* Heapsort: in place, no allocation, worst case n log n. `compare` must be a total order, so
+ * that the result does not depend on the algorithm. */
+void engine_sort(void *items, size_t count, size_t size,
+                 int (*compare)(const void *context, const void *a, const void *b),
+                 const void *context);
 
 #endif

@@ -1,7 +1,7 @@
 /* The wrappers around an engine's operations table, and batches.
  *
- * Everything that is the same for every engine is judged here once: the table's version, key and
- * value limits, one call at a time, cursors closed before their engine. Engines trust it.
+ * Everything that is the same for every engine is judged here once: the table's version, key
+ * and value limits, one call at a time, cursors closed before their engine. Engines trust it.
  *
  * A batch in memory, one item after the other:
  *
@@ -23,21 +23,18 @@ static int batch_append(struct engine_batch *batch, bool is_delete, struct bytes
                         struct bytes value)
 {
     if (key.size > UINT32_MAX || value.size > UINT32_MAX)
-        return -ENOMEM;                     /* no allocator gives 4 GiB to a batch */
+        return -ENOMEM; /* no allocator gives 4 GiB to a batch */
     struct buffer *out = &batch->encoded;
     out->allocator = batch->allocator;
     /* Reserved as a whole first: a batch never holds half an item. */
     int err = buffer_reserve(out, out->size + ITEM_HEADER + key.size + value.size);
-    if (err)
-        return err;
+    if (err) return err;
     unsigned char *p = out->data + out->size;
     p[0] = is_delete;
     put_u32(p + 1, (uint32_t)key.size);
     put_u32(p + 5, (uint32_t)value.size);
-    if (key.size)
-        memcpy(p + ITEM_HEADER, key.data, key.size);
-    if (value.size)
-        memcpy(p + ITEM_HEADER + key.size, value.data, value.size);
+    if (key.size) memcpy(p + ITEM_HEADER, key.data, key.size);
+    if (value.size) memcpy(p + ITEM_HEADER + key.size, value.data, value.size);
     out->size += ITEM_HEADER + key.size + value.size;
     batch->count++;
     return 0;
@@ -68,8 +65,7 @@ void engine_batch_deinit(struct engine_batch *batch)
 bool engine_batch_next(const struct engine_batch *batch, size_t *position,
                        struct engine_batch_item *item)
 {
-    if (*position >= batch->encoded.size)
-        return false;
+    if (*position >= batch->encoded.size) return false;
     const unsigned char *p = batch->encoded.data + *position;
     uint32_t key_size = get_u32(p + 1), value_size = get_u32(p + 5);
     item->is_delete = p[0];
@@ -90,7 +86,7 @@ static void call_begin(struct engine *engine)
 static int call_end(struct engine *engine, int result)
 {
     engine->is_busy = false;
-    ENGINE_CHECK(engine, result <= 1);      /* 0, 1 (an entry) or a negative errno */
+    ENGINE_CHECK(engine, result <= 1); /* 0, 1 (an entry) or a negative errno */
     return result;
 }
 
@@ -100,16 +96,13 @@ int engine_open(const struct engine_ops *ops, const struct engine_host *host, co
                 const void *options, struct engine **out)
 {
     if (ops->abi_version != ENGINE_ABI_VERSION || ops->struct_size != sizeof(struct engine_ops))
-        return -ENOEXEC;                    /* a shared object built against another contract */
-    if (options)
-        return ops->open(host, dir, options, out);
+        return -ENOEXEC; /* a shared object built against another contract */
+    if (options) return ops->open(host, dir, options, out);
     size_t size = ops->options_size ? ops->options_size : 1;
     void *defaults = allocator_alloc(host->allocator, size);
-    if (!defaults)
-        return -ENOMEM;
+    if (!defaults) return -ENOMEM;
     int err = options_default(ops->options, ops->options_count, defaults, size);
-    if (!err)
-        err = ops->open(host, dir, defaults, out);
+    if (!err) err = ops->open(host, dir, defaults, out);
     allocator_free(host->allocator, defaults, size);
     return err;
 }
@@ -126,8 +119,7 @@ void engine_close(struct engine *engine)
 int engine_write(struct engine *engine, const struct engine_batch *batch,
                  enum engine_durability durability, int64_t now_ns)
 {
-    if (batch->count == 0)
-        return durability == ENGINE_SYNC ? engine_sync(engine) : 0;
+    if (batch->count == 0) return durability == ENGINE_SYNC ? engine_sync(engine) : 0;
     size_t position = 0;
     struct engine_batch_item item;
     uint64_t puts = 0, deletes = 0;
@@ -155,8 +147,7 @@ int engine_put(struct engine *engine, struct bytes key, struct bytes value,
 {
     struct engine_batch batch = {.allocator = allocator};
     int err = engine_batch_put(&batch, key, value);
-    if (!err)
-        err = engine_write(engine, &batch, durability, now_ns);
+    if (!err) err = engine_write(engine, &batch, durability, now_ns);
     engine_batch_deinit(&batch);
     return err;
 }
@@ -183,8 +174,7 @@ int engine_checkpoint(struct engine *engine, const char *dir)
 
 int engine_get(struct engine *engine, struct bytes key, struct buffer *value)
 {
-    if (key.size > engine->ops->key_size_max)
-        return -EINVAL;
+    if (key.size > engine->ops->key_size_max) return -EINVAL;
     call_begin(engine);
     engine->gets++;
     return call_end(engine, engine->ops->get(engine, key, value));

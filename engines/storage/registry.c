@@ -9,7 +9,6 @@ const struct engine_ops *const engine_registry[] = {&engine_log, &engine_hash, N
 const struct engine_ops *engine_find(const char *name)
 {
     for (size_t i = 0; engine_registry[i]; i++)
-        if (strcmp(engine_registry[i]->name, name) == 0)
-            return engine_registry[i];
+        if (strcmp(engine_registry[i]->name, name) == 0) return engine_registry[i];
     return NULL;
 }

@@ -1,5 +1,6 @@
-/* What the storage tests share: a heap that a crash empties, two kinds of world to run an engine in,
- * and an oracle. Static functions in a header, so that each test program stays one file.
+/* What the storage tests share: a heap that a crash empties, two kinds of world to run an
+ * engine in, and an oracle. Static functions in a header, so that each test program stays one
+ * file.
  *
  *     struct world w;
  *     world_init(&w, WORLD_DISK, 1);
@@ -56,10 +57,10 @@ struct heap_block {
 
 struct heap {
     struct allocator allocator;
-    struct heap_block all;          /* ring anchor */
+    struct heap_block all; /* ring anchor */
     size_t bytes;
-    uint64_t allocations;           /* so far, growths included */
-    uint64_t fail_at;               /* this one returns NULL; 0: none */
+    uint64_t allocations; /* so far, growths included */
+    uint64_t fail_at;     /* this one returns NULL; 0: none */
 };
 
 #define HEAP_MAGIC ((size_t)0x686561706d616769)
@@ -74,17 +75,15 @@ static UNUSED void *heap_resize(void *context, void *block, size_t old_size, siz
     }
     struct heap_block *fresh = NULL;
     if (new_size) {
-        if (++heap->allocations == heap->fail_at)
-            return NULL;
+        if (++heap->allocations == heap->fail_at) return NULL;
         fresh = malloc(sizeof(*fresh) + new_size);
         assert_non_null(fresh);
-        memset(fresh + 1, 0xa5, new_size);          /* nobody relies on zeros */
+        memset(fresh + 1, 0xa5, new_size); /* nobody relies on zeros */
         *fresh = (struct heap_block){heap->all.next, &heap->all, new_size, HEAP_MAGIC};
         heap->all.next->previous = fresh;
         heap->all.next = fresh;
         heap->bytes += new_size;
-        if (old)
-            memcpy(fresh + 1, old + 1, old_size < new_size ? old_size : new_size);
+        if (old) memcpy(fresh + 1, old + 1, old_size < new_size ? old_size : new_size);
     }
     if (old) {
         old->next->previous = old->previous;
@@ -124,9 +123,9 @@ struct world {
     const struct engine_ops *ops;
     const void *options;
     struct disk *disk;
-    char root[64];                  /* REAL: a temporary directory */
+    char root[64]; /* REAL: a temporary directory */
     int checks_failed;
-    jmp_buf *on_check;              /* where a failed CHECK goes; NULL: it fails the test */
+    jmp_buf *on_check; /* where a failed CHECK goes; NULL: it fails the test */
 };
 
 static UNUSED void world_check_failed(void *context, const char *expression, const char *file,
@@ -134,8 +133,7 @@ static UNUSED void world_check_failed(void *context, const char *expression, con
 {
     struct world *w = context;
     w->checks_failed++;
-    if (w->on_check)
-        longjmp(*w->on_check, 1);
+    if (w->on_check) longjmp(*w->on_check, 1);
     fail_msg("%s:%d: broken contract: %s", file, line, expression);
     abort();
 }
@@ -146,7 +144,8 @@ static UNUSED struct disk_config quick_disk(void)
     return config;
 }
 
-static UNUSED void world_init_disk(struct world *w, const struct disk_config *config, uint64_t seed)
+static UNUSED void world_init_disk(struct world *w, const struct disk_config *config,
+                                   uint64_t seed)
 {
     memset(w, 0, sizeof(*w));
     heap_init(&w->heap);
@@ -169,14 +168,17 @@ static UNUSED void world_init(struct world *w, enum world_kind kind, uint64_t se
     heap_init(&w->heap);
     w->kind = kind;
     const char *tmp = getenv("TMPDIR");
-    snprintf(w->root, sizeof(w->root), "%s/faultline-XXXXXX", tmp && strlen(tmp) < 40 ? tmp : "/tmp");
+    snprintf(w->root, sizeof(w->root), "%s/faultline-XXXXXX",
+             tmp && strlen(tmp) < 40 ? tmp : "/tmp");
     assert_non_null(mkdtemp(w->root));
     w->open_error.allocator = &allocator_system;
-    w->host = (struct engine_host){NULL, &w->heap.allocator, world_check_failed, w, &w->open_error};
+    w->host =
+        (struct engine_host){NULL, &w->heap.allocator, world_check_failed, w, &w->open_error};
     assert_int_equal(posix_vfs_create(w->root, &w->host.vfs), 0);
 }
 
-static UNUSED int world_try_open(struct world *w, const struct engine_ops *ops, const void *options)
+static UNUSED int world_try_open(struct world *w, const struct engine_ops *ops,
+                                 const void *options)
 {
     w->ops = ops;
     w->options = options;
@@ -198,8 +200,7 @@ static UNUSED struct engine *world_open(struct world *w, const struct engine_ops
 /* After it nothing of the engine is left in memory. */
 static UNUSED void world_close(struct world *w)
 {
-    if (w->engine)
-        engine_close(w->engine);
+    if (w->engine) engine_close(w->engine);
     w->engine = NULL;
     assert_int_equal(w->heap.bytes, 0);
 }
@@ -224,7 +225,7 @@ static UNUSED void world_power_off_at(struct world *w, int64_t now, enum disk_po
 
 /* Modes beyond those of the disk: the process dies, the machine lives. */
 #define CRASH_PROCESS 6
-#define CRASH_MODES   7
+#define CRASH_MODES 7
 
 static UNUSED const char *crash_mode_name(int mode)
 {
@@ -264,15 +265,20 @@ static UNUSED void world_deinit(struct world *w)
 
 /* ---- an oracle: a small map in key order ---- */
 
-struct oracle_pair { unsigned char *key, *value; size_t key_size, value_size; };
-struct oracle { struct oracle_pair *pairs; size_t count, capacity; };
+struct oracle_pair {
+    unsigned char *key, *value;
+    size_t key_size, value_size;
+};
+struct oracle {
+    struct oracle_pair *pairs;
+    size_t count, capacity;
+};
 
 static UNUSED unsigned char *copy_of(struct bytes b)
 {
     unsigned char *p = malloc(b.size ? b.size : 1);
     assert_non_null(p);
-    if (b.size)
-        memcpy(p, b.data, b.size);
+    if (b.size) memcpy(p, b.data, b.size);
     return p;
 }
 
@@ -303,8 +309,7 @@ static UNUSED size_t oracle_lower(const struct oracle *o, struct bytes key)
 static UNUSED bool oracle_find(const struct oracle *o, struct bytes key, struct bytes *value)
 {
     size_t i = oracle_lower(o, key);
-    if (i == o->count || !bytes_equal(oracle_key(o, i), key))
-        return false;
+    if (i == o->count || !bytes_equal(oracle_key(o, i), key)) return false;
     *value = oracle_value(o, i);
     return true;
 }
@@ -312,8 +317,7 @@ static UNUSED bool oracle_find(const struct oracle *o, struct bytes key, struct 
 static UNUSED void oracle_delete(struct oracle *o, struct bytes key)
 {
     size_t i = oracle_lower(o, key);
-    if (i == o->count || !bytes_equal(oracle_key(o, i), key))
-        return;
+    if (i == o->count || !bytes_equal(oracle_key(o, i), key)) return;
     free(o->pairs[i].key);
     free(o->pairs[i].value);
     memmove(&o->pairs[i], &o->pairs[i + 1], (o->count - i - 1) * sizeof(*o->pairs));
@@ -348,8 +352,7 @@ static UNUSED void oracle_apply(struct oracle *o, const struct engine_batch *bat
 
 static UNUSED void oracle_deinit(struct oracle *o)
 {
-    while (o->count)
-        oracle_delete(o, oracle_key(o, o->count - 1));
+    while (o->count) oracle_delete(o, oracle_key(o, o->count - 1));
     free(o->pairs);
     memset(o, 0, sizeof(*o));
 }
@@ -369,8 +372,7 @@ static UNUSED int oracle_compare(const struct oracle *o, struct engine *engine)
     struct bytes key, value;
     size_t i = 0;
     int n = engine_scan_open(engine, &all, &cursor);
-    if (n)
-        return n;
+    if (n) return n;
     bool is_same = true;
     while ((n = engine_scan_next(cursor, &key, &value)) > 0) {
         is_same = is_same && i < o->count && bytes_equal(key, oracle_key(o, i)) &&

@@ -1,5 +1,5 @@
-/* Goal: buffers, the CRC and option quantities do what their headers say. Method: known vectors,
- * both CRC implementations against each other at every alignment, a table of texts. */
+/* Goal: buffers, the CRC and option quantities do what their headers say. Method: known
+ * vectors, both CRC implementations against each other at every alignment, a table of texts. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -24,8 +24,7 @@ static void test_crc32c_gives_the_vectors_of_rfc_3720(void **state)
     assert_int_equal(crc32c(0, block, 32), 0x8a9136aa);
     memset(block, 0xff, sizeof(block));
     assert_int_equal(crc32c(0, block, 32), 0x62a8ab43);
-    for (int i = 0; i < 32; i++)
-        block[i] = (unsigned char)i;
+    for (int i = 0; i < 32; i++) block[i] = (unsigned char)i;
     assert_int_equal(crc32c(0, block, 32), 0x46dd794e);
     assert_int_equal(crc32c(0, NULL, 0), 0);
 }
@@ -39,7 +38,8 @@ static void test_crc32c_by_table_and_by_instruction_are_the_same(void **state)
         data[i] = (unsigned char)((x = x * 1664525 + 1013904223) >> 24);
     for (size_t from = 0; from < 17; from++)
         for (size_t size = 0; size + from < sizeof(data); size++)
-            assert_int_equal(crc32c(x, data + from, size), crc32c_portable(x, data + from, size));
+            assert_int_equal(crc32c(x, data + from, size),
+                             crc32c_portable(x, data + from, size));
 }
 
 static void test_crc32c_chains(void **state)
@@ -53,14 +53,15 @@ static void test_crc32c_chains(void **state)
 
 /* ---- buffers ---- */
 
-struct limited { size_t left; };
+struct limited {
+    size_t left;
+};
 
 static void *limited_resize(void *context, void *block, size_t old_size, size_t new_size)
 {
     struct limited *limited = context;
     if (new_size > old_size) {
-        if (new_size - old_size > limited->left)
-            return NULL;
+        if (new_size - old_size > limited->left) return NULL;
         limited->left -= new_size - old_size;
     }
     return allocator_system.resize(NULL, block, old_size, new_size);
@@ -90,8 +91,7 @@ static void test_buffer_holds_what_was_appended(void **state)
         unsigned char c = (unsigned char)(i * 7);
         assert_int_equal(buffer_append(&b, &c, 1), 0);
     }
-    for (unsigned i = 0; i < 10000; i++)
-        assert_int_equal(b.data[i], (unsigned char)(i * 7));
+    for (unsigned i = 0; i < 10000; i++) assert_int_equal(b.data[i], (unsigned char)(i * 7));
     buffer_clear(&b);
     assert_int_equal(b.size, 0);
     assert_int_equal(buffer_assign(&b, BYTES_LITERAL("xyz")), 0);
@@ -115,56 +115,101 @@ static void test_bytes_compare_orders_as_memcmp_with_prefixes_first(void **state
 static void test_quantity_parse_reads_every_unit(void **state)
 {
     (void)state;
-    static const struct { enum option_type type; const char *text; int64_t value; } good[] = {
-        {OPTION_INT, "0", 0}, {OPTION_INT, "3", 3}, {OPTION_INT, "-7", -7},
+    static const struct {
+        enum option_type type;
+        const char *text;
+        int64_t value;
+    } good[] = {
+        {OPTION_INT, "0", 0},
+        {OPTION_INT, "3", 3},
+        {OPTION_INT, "-7", -7},
         {OPTION_INT, "999999999999999999", INT64_C(999999999999999999)},
-        {OPTION_SIZE, "512B", 512}, {OPTION_SIZE, "64MiB", 64 << 20}, {OPTION_SIZE, "1.5kB", 1500},
-        {OPTION_SIZE, "4KiB", 4096}, {OPTION_SIZE, "2GB", INT64_C(2000000000)},
-        {OPTION_SIZE, "3MB", 3000000}, {OPTION_SIZE, "1GiB", 1 << 30}, {OPTION_SIZE, "0B", 0},
-        {OPTION_DURATION, "250us", 250000}, {OPTION_DURATION, "43s", INT64_C(43000000000)},
-        {OPTION_DURATION, "1.5ms", 1500000}, {OPTION_DURATION, "0.000000001s", 1},
+        {OPTION_SIZE, "512B", 512},
+        {OPTION_SIZE, "64MiB", 64 << 20},
+        {OPTION_SIZE, "1.5kB", 1500},
+        {OPTION_SIZE, "4KiB", 4096},
+        {OPTION_SIZE, "2GB", INT64_C(2000000000)},
+        {OPTION_SIZE, "3MB", 3000000},
+        {OPTION_SIZE, "1GiB", 1 << 30},
+        {OPTION_SIZE, "0B", 0},
+        {OPTION_DURATION, "250us", 250000},
+        {OPTION_DURATION, "43s", INT64_C(43000000000)},
+        {OPTION_DURATION, "1.5ms", 1500000},
+        {OPTION_DURATION, "0.000000001s", 1},
         {OPTION_DURATION, "12m", INT64_C(720000000000)},
-        {OPTION_DURATION, "2h", INT64_C(7200000000000)}, {OPTION_DURATION, "9ns", 9},
-        {OPTION_DURATION, "never", -1}, {OPTION_DURATION, "-200ms", -200000000},
-        {OPTION_RATE, "22.186/s", 22186000}, {OPTION_RATE, "10/m", 166667},
+        {OPTION_DURATION, "2h", INT64_C(7200000000000)},
+        {OPTION_DURATION, "9ns", 9},
+        {OPTION_DURATION, "never", -1},
+        {OPTION_DURATION, "-200ms", -200000000},
+        {OPTION_RATE, "22.186/s", 22186000},
+        {OPTION_RATE, "10/m", 166667},
         {OPTION_RATE, "3600/h", 1000000},
-        {OPTION_BANDWIDTH, "100MB/s", 100000000}, {OPTION_BANDWIDTH, "1Gbit/s", 125000000},
-        {OPTION_BANDWIDTH, "unlimited", 0}, {OPTION_BANDWIDTH, "8bit/s", 1},
+        {OPTION_BANDWIDTH, "100MB/s", 100000000},
+        {OPTION_BANDWIDTH, "1Gbit/s", 125000000},
+        {OPTION_BANDWIDTH, "unlimited", 0},
+        {OPTION_BANDWIDTH, "8bit/s", 1},
         {OPTION_BANDWIDTH, "1MiB/s", 1 << 20},
-        {OPTION_FRACTION, "0.1%", 1000}, {OPTION_FRACTION, "200ppm", 200},
-        {OPTION_FRACTION, "-200000ppm", -200000}, {OPTION_FRACTION, "100%", 1000000},
-        {OPTION_FACTOR, "10x", 10000000}, {OPTION_FACTOR, "0.8x", 800000},
+        {OPTION_FRACTION, "0.1%", 1000},
+        {OPTION_FRACTION, "200ppm", 200},
+        {OPTION_FRACTION, "-200000ppm", -200000},
+        {OPTION_FRACTION, "100%", 1000000},
+        {OPTION_FACTOR, "10x", 10000000},
+        {OPTION_FACTOR, "0.8x", 800000},
     };
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
         int64_t value = -12345;
         const char *why = NULL;
         int err = quantity_parse(good[i].type, good[i].text, &value, &why);
         if (err || value != good[i].value)
-            fail_msg("\"%s\": %d %lld (%s)", good[i].text, err, (long long)value, why ? why : "");
+            fail_msg("\"%s\": %d %lld (%s)", good[i].text, err, (long long)value,
+                     why ? why : "");
     }
 }
 
 static void test_quantity_parse_refuses_everything_else_and_says_why(void **state)
 {
     (void)state;
-    static const struct { enum option_type type; const char *text, *why; } bad[] = {
-        {OPTION_DURATION, "43", "unit"}, {OPTION_DURATION, "43 s", "unit"},
-        {OPTION_DURATION, "s", "digit"}, {OPTION_DURATION, "", "digit"},
-        {OPTION_DURATION, "010s", "zeros"}, {OPTION_DURATION, "00s", "zeros"},
-        {OPTION_DURATION, "+1s", "plus"}, {OPTION_DURATION, ".5s", "digit"},
-        {OPTION_DURATION, "5.s", "point"}, {OPTION_DURATION, "1.5ns", "exactly"},
-        {OPTION_DURATION, "9999999999h", "large"}, {OPTION_DURATION, "--1s", "digit"},
-        {OPTION_DURATION, "1e3s", "unit"}, {OPTION_DURATION, "Never", "digit"},
-        {OPTION_INT, "0x10", "whole"}, {OPTION_INT, "1e3", "whole"}, {OPTION_INT, "1.5", "whole"},
-        {OPTION_INT, "12345678901234567890", "large"}, {OPTION_INT, " 1", "digit"},
-        {OPTION_INT, "1 ", "whole"}, {OPTION_INT, "1_000", "whole"},
-        {OPTION_SIZE, "64", "unit"}, {OPTION_SIZE, "64mb", "unit"}, {OPTION_SIZE, "-1B", "negative"},
-        {OPTION_SIZE, "0.5B", "exactly"}, {OPTION_SIZE, "9999999999999GiB", "large"},
-        {OPTION_RATE, "1e999/s", "unit"}, {OPTION_RATE, "10", "unit"}, {OPTION_RATE, "-1/s", "negative"},
-        {OPTION_BANDWIDTH, "100MB", "unit"}, {OPTION_BANDWIDTH, "1bit/s", "exactly"},
-        {OPTION_FRACTION, "0.1", "unit"}, {OPTION_FRACTION, "0.5ppm", "exactly"},
-        {OPTION_FACTOR, "10", "unit"}, {OPTION_FACTOR, "x", "digit"},
-        {OPTION_WORD, "3", "quantity"}, {OPTION_STRING, "3s", "quantity"},
+    static const struct {
+        enum option_type type;
+        const char *text, *why;
+    } bad[] = {
+        {OPTION_DURATION, "43", "unit"},
+        {OPTION_DURATION, "43 s", "unit"},
+        {OPTION_DURATION, "s", "digit"},
+        {OPTION_DURATION, "", "digit"},
+        {OPTION_DURATION, "010s", "zeros"},
+        {OPTION_DURATION, "00s", "zeros"},
+        {OPTION_DURATION, "+1s", "plus"},
+        {OPTION_DURATION, ".5s", "digit"},
+        {OPTION_DURATION, "5.s", "point"},
+        {OPTION_DURATION, "1.5ns", "exactly"},
+        {OPTION_DURATION, "9999999999h", "large"},
+        {OPTION_DURATION, "--1s", "digit"},
+        {OPTION_DURATION, "1e3s", "unit"},
+        {OPTION_DURATION, "Never", "digit"},
+        {OPTION_INT, "0x10", "whole"},
+        {OPTION_INT, "1e3", "whole"},
+        {OPTION_INT, "1.5", "whole"},
+        {OPTION_INT, "12345678901234567890", "large"},
+        {OPTION_INT, " 1", "digit"},
+        {OPTION_INT, "1 ", "whole"},
+        {OPTION_INT, "1_000", "whole"},
+        {OPTION_SIZE, "64", "unit"},
+        {OPTION_SIZE, "64mb", "unit"},
+        {OPTION_SIZE, "-1B", "negative"},
+        {OPTION_SIZE, "0.5B", "exactly"},
+        {OPTION_SIZE, "9999999999999GiB", "large"},
+        {OPTION_RATE, "1e999/s", "unit"},
+        {OPTION_RATE, "10", "unit"},
+        {OPTION_RATE, "-1/s", "negative"},
+        {OPTION_BANDWIDTH, "100MB", "unit"},
+        {OPTION_BANDWIDTH, "1bit/s", "exactly"},
+        {OPTION_FRACTION, "0.1", "unit"},
+        {OPTION_FRACTION, "0.5ppm", "exactly"},
+        {OPTION_FACTOR, "10", "unit"},
+        {OPTION_FACTOR, "x", "digit"},
+        {OPTION_WORD, "3", "quantity"},
+        {OPTION_STRING, "3s", "quantity"},
     };
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         int64_t value = -12345;
@@ -191,8 +236,17 @@ struct sample {
 #define FIELD(f) .offset = offsetof(struct sample, f)
 
 static const struct option sample_table[] = {
-    {.name = "size", .type = OPTION_SIZE, FIELD(size), .value = "4KiB", .low = 512, .high = 8192},
-    {.name = "timeout", .type = OPTION_DURATION, FIELD(timeout), .value = "never", .low = -1,
+    {.name = "size",
+     .type = OPTION_SIZE,
+     FIELD(size),
+     .value = "4KiB",
+     .low = 512,
+     .high = 8192},
+    {.name = "timeout",
+     .type = OPTION_DURATION,
+     FIELD(timeout),
+     .value = "never",
+     .low = -1,
      .high = INT64_MAX},
     {.name = "required", .type = OPTION_INT, FIELD(required)},
     {.name = "optional", .type = OPTION_INT, FIELD(optional), .flags = OPTION_OPTIONAL},
@@ -229,7 +283,11 @@ static void test_options_default_refuses_a_default_that_is_no_value(void **state
     const struct option bad[] = {
         {.name = "size", .type = OPTION_SIZE, FIELD(size), .value = "4", .low = 0, .high = 0},
         {.name = "size", .type = OPTION_SIZE, FIELD(size), .value = "4B", .low = 5, .high = 9},
-        {.name = "colour", .type = OPTION_WORD, FIELD(colour), .value = "blue", .words = colours},
+        {.name = "colour",
+         .type = OPTION_WORD,
+         FIELD(colour),
+         .value = "blue",
+         .words = colours},
         {.name = "yes", .type = OPTION_YESNO, FIELD(yes), .value = "true"},
         {.name = "timeout", .type = OPTION_DURATION, FIELD(timeout), .value = "never"},
         {.name = "classes", .type = OPTION_CLASSES, FIELD(classes), .value = "gossip"},

@@ -1,31 +1,35 @@
-/* Goal: every registered engine keeps the contract of engine.h, on real files and on the simulated
- * disk. Method: one suite, run over engine_registry x {real, disk}; a vfs that counts calls by kind
- * watches the slices of maintain.
+/* Goal: every registered engine keeps the contract of engine.h, on real files and on the
+ * simulated disk. Method: one suite, run over engine_registry x {real, disk}; a vfs that counts
+ * calls by kind watches the slices of maintain.
  *
  * A new engine is in as soon as registry.c names it.
  */
 #include "tests/engines/harness.h"
 
-struct subject { const struct engine_ops *ops; enum world_kind kind; };
+struct subject {
+    const struct engine_ops *ops;
+    enum world_kind kind;
+};
 
-#define BEGIN \
-    const struct subject *subject = *state; \
-    struct world w; \
-    world_init(&w, subject->kind, 1); \
-    struct engine *e = world_open(&w, subject->ops, NULL); \
+#define BEGIN                                                                                  \
+    const struct subject *subject = *state;                                                    \
+    struct world w;                                                                            \
+    world_init(&w, subject->kind, 1);                                                          \
+    struct engine *e = world_open(&w, subject->ops, NULL);                                     \
     struct buffer out = {.allocator = &allocator_system}
 
-#define END \
-    buffer_deinit(&out); \
+#define END                                                                                    \
+    buffer_deinit(&out);                                                                       \
     world_deinit(&w)
 
 static void put(struct engine *e, const char *key, const char *value)
 {
     assert_int_equal(engine_put(e, bytes_string(key), bytes_string(value), &allocator_system,
-                                ENGINE_SYNC, 0), 0);
+                                ENGINE_SYNC, 0),
+                     0);
 }
 
-static void delete(struct engine *e, const char *key)
+static void delete (struct engine *e, const char *key)
 {
     struct engine_batch batch = {.allocator = &allocator_system};
     assert_int_equal(engine_batch_delete(&batch, bytes_string(key)), 0);
@@ -68,12 +72,14 @@ static void test_the_table_is_complete_and_its_defaults_are_valid(void **state)
     assert_int_equal(ops->abi_version, ENGINE_ABI_VERSION);
     assert_int_equal(ops->struct_size, sizeof(*ops));
     assert_ptr_equal(engine_find(ops->name), ops);
-    assert_true(strlen(ops->doc) > 10 && ops->key_size_max >= 1024 && ops->value_size_max >= 1 << 20);
+    assert_true(strlen(ops->doc) > 10 && ops->key_size_max >= 1024 &&
+                ops->value_size_max >= 1 << 20);
     assert_true(ops->open && ops->write && ops->get && ops->scan_open && ops->scan_next &&
-                ops->scan_close && ops->maintain && ops->sync && ops->checkpoint && ops->stats &&
-                ops->error && ops->close);
+                ops->scan_close && ops->maintain && ops->sync && ops->checkpoint &&
+                ops->stats && ops->error && ops->close);
     void *options = malloc(ops->options_size);
-    assert_int_equal(options_default(ops->options, ops->options_count, options, ops->options_size), 0);
+    assert_int_equal(
+        options_default(ops->options, ops->options_count, options, ops->options_size), 0);
     free(options);
     for (size_t i = 0; i < ops->options_count; i++) {
         assert_non_null(ops->options[i].name);
@@ -110,7 +116,7 @@ static void test_get_returns_the_last_put(void **state)
     put(e, "a", "3");
     expect(e, &out, "a", "3");
     expect(e, &out, "b", "2");
-    delete(e, "a");
+    delete (e, "a");
     expect(e, &out, "a", NULL);
     put(e, "a", "4");
     expect(e, &out, "a", "4");
@@ -130,19 +136,22 @@ static void test_any_bytes_are_keys_and_values(void **state)
 {
     BEGIN;
     unsigned char every[256];
-    for (int i = 0; i < 256; i++)
-        every[i] = (unsigned char)i;
+    for (int i = 0; i < 256; i++) every[i] = (unsigned char)i;
     const struct bytes odd[] = {
-        BYTES_LITERAL(""), BYTES_LITERAL("#"), BYTES_LITERAL("#del"), BYTES_LITERAL("#,1,00000000"),
-        BYTES_LITERAL("a,b"), BYTES_LITERAL("a, b"), BYTES_LITERAL(" a"), BYTES_LITERAL("a\nb"),
-        BYTES_LITERAL("\n"), BYTES_LITERAL("100%25"), BYTES_LITERAL("%"), BYTES_LITERAL("\0"),
+        BYTES_LITERAL(""),     BYTES_LITERAL("#"),
+        BYTES_LITERAL("#del"), BYTES_LITERAL("#,1,00000000"),
+        BYTES_LITERAL("a,b"),  BYTES_LITERAL("a, b"),
+        BYTES_LITERAL(" a"),   BYTES_LITERAL("a\nb"),
+        BYTES_LITERAL("\n"),   BYTES_LITERAL("100%25"),
+        BYTES_LITERAL("%"),    BYTES_LITERAL("\0"),
         BYTES_LITERAL("\0\0"), bytes_of(every, 256),
     };
     size_t count = sizeof(odd) / sizeof(odd[0]);
     for (int round = 0; round < 2; round++) {
         for (size_t i = 0; i < count; i++)
             assert_int_equal(engine_put(e, odd[i], odd[(i + (size_t)round) % count],
-                                        &allocator_system, ENGINE_SYNC, 0), 0);
+                                        &allocator_system, ENGINE_SYNC, 0),
+                             0);
         e = world_reopen(&w);
         for (size_t i = 0; i < count; i++) {
             assert_int_equal(engine_get(e, odd[i], &out), 0);
@@ -222,12 +231,11 @@ static void test_a_synced_put_costs_one_sync_and_an_unsynced_one_none(void **sta
     BEGIN;
     struct engine_stats before, after;
     engine_stats(e, &before);
-    for (int i = 0; i < 10; i++)
-        put(e, "key", "value");
+    for (int i = 0; i < 10; i++) put(e, "key", "value");
     engine_stats(e, &after);
     assert_int_equal(after.syncs - before.syncs, 10);
-    assert_true(after.disk_bytes - before.disk_bytes <= 10 * (8 + 64));     /* 64 beyond the pair */
-    delete(e, "key");
+    assert_true(after.disk_bytes - before.disk_bytes <= 10 * (8 + 64)); /* 64 beyond the pair */
+    delete (e, "key");
     engine_stats(e, &before);
     assert_int_equal(before.syncs, after.syncs);
     END;
@@ -237,7 +245,8 @@ static void test_a_synced_put_costs_one_sync_and_an_unsynced_one_none(void **sta
 
 static struct engine_range range_of(const char *from, const char *to, bool reverse)
 {
-    struct engine_range r = {.has_from = from != NULL, .has_to = to != NULL, .reverse = reverse};
+    struct engine_range r = {
+        .has_from = from != NULL, .has_to = to != NULL, .reverse = reverse};
     r.from = from ? bytes_string(from) : bytes_of(NULL, 0);
     r.to = to ? bytes_string(to) : bytes_of(NULL, 0);
     return r;
@@ -246,14 +255,12 @@ static struct engine_range range_of(const char *from, const char *to, bool rever
 static void test_scan_gives_the_range_in_order_both_ways(void **state)
 {
     BEGIN;
-    if (!(subject->ops->capabilities & ENGINE_ORDERED))
-        skip();
+    if (!(subject->ops->capabilities & ENGINE_ORDERED)) skip();
     expect_scan(e, range_of(NULL, NULL, false), "");
     const char *keys[] = {"d", "a", "c", "b", "aa", ""};
-    for (int i = 0; i < 6; i++)
-        put(e, keys[i], "1");
+    for (int i = 0; i < 6; i++) put(e, keys[i], "1");
     put(e, "c", "2");
-    delete(e, "aa");
+    delete (e, "aa");
     for (int round = 0; round < 2; round++, e = world_reopen(&w)) {
         expect_scan(e, range_of(NULL, NULL, false), "=1 a=1 b=1 c=2 d=1 ");
         expect_scan(e, range_of(NULL, NULL, true), "d=1 c=2 b=1 a=1 =1 ");
@@ -279,13 +286,12 @@ static void run_maintenance(struct engine *e)
 static void *small_options(const struct engine_ops *ops)
 {
     void *options = malloc(ops->options_size);
-    assert_int_equal(options_default(ops->options, ops->options_count, options, ops->options_size), 0);
+    assert_int_equal(
+        options_default(ops->options, ops->options_count, options, ops->options_size), 0);
     for (size_t i = 0; i < ops->options_count; i++) {
         void *field = (char *)options + ops->options[i].offset;
-        if (strcmp(ops->options[i].name, "segment_size") == 0)
-            *(int64_t *)field = 512;
-        if (strcmp(ops->options[i].name, "merge_threshold") == 0)
-            *(int64_t *)field = 100000;
+        if (strcmp(ops->options[i].name, "segment_size") == 0) *(int64_t *)field = 512;
+        if (strcmp(ops->options[i].name, "merge_threshold") == 0) *(int64_t *)field = 100000;
     }
     return options;
 }
@@ -297,7 +303,7 @@ static void test_a_cursor_is_a_snapshot_over_writes_and_maintenance(void **state
     world_close(&w);
     e = world_open(&w, subject->ops, options);
     struct oracle then = {0};
-    char key[16], value[16];
+    char key[24], value[24];
     for (int i = 0; i < 50; i++) {
         snprintf(key, sizeof(key), "key%02d", i);
         put(e, key, "old");
@@ -314,15 +320,15 @@ static void test_a_cursor_is_a_snapshot_over_writes_and_maintenance(void **state
             if (i % 3)
                 put(e, key, value);
             else
-                delete(e, key);
+                delete (e, key);
         }
         run_maintenance(e);
     }
     for (size_t i = 0; i < then.count; i++) {
         assert_int_equal(engine_scan_next(cursor, &k, &v), 1);
-        assert_true(bytes_equal(k, oracle_key(&then, i)) && bytes_equal(v, oracle_value(&then, i)));
-        if (i == 25)
-            run_maintenance(e);
+        assert_true(bytes_equal(k, oracle_key(&then, i)) &&
+                    bytes_equal(v, oracle_value(&then, i)));
+        if (i == 25) run_maintenance(e);
     }
     assert_int_equal(engine_scan_next(cursor, &k, &v), 0);
     assert_int_equal(engine_scan_next(cursor, &k, &v), 0);
@@ -345,9 +351,8 @@ static void test_what_was_written_is_there_after_reopen(void **state)
     e = world_reopen(&w);
     expect(e, &out, "a", "1");
     put(e, "b", "2");
-    delete(e, "a");
-    for (int i = 0; i < 5; i++)
-        e = world_reopen(&w);
+    delete (e, "a");
+    for (int i = 0; i < 5; i++) e = world_reopen(&w);
     expect(e, &out, "a", NULL);
     expect(e, &out, "b", "2");
     assert_string_equal(engine_error(e), "");
@@ -361,8 +366,7 @@ static void test_opening_and_closing_does_not_grow_the_database(void **state)
     put(e, "a", "1");
     e = world_reopen(&w);
     engine_stats(e, &first);
-    for (int i = 0; i < 5; i++)
-        e = world_reopen(&w);
+    for (int i = 0; i < 5; i++) e = world_reopen(&w);
     engine_stats(e, &later);
     assert_int_equal(first.disk_bytes, later.disk_bytes);
     assert_int_equal(later.cut_bytes, 0);
@@ -390,9 +394,8 @@ static void test_a_checkpoint_is_a_database_of_that_moment(void **state)
     void *options = small_options(subject->ops);
     world_close(&w);
     e = world_open(&w, subject->ops, options);
-    for (int i = 0; i < 60; i++)
-        put(e, i % 2 ? "a" : "b", i < 58 ? "old" : "now");
-    delete(e, "b");
+    for (int i = 0; i < 60; i++) put(e, i % 2 ? "a" : "b", i < 58 ? "old" : "now");
+    delete (e, "b");
     assert_int_equal(engine_checkpoint(e, "copy"), 0);
     assert_int_equal(engine_checkpoint(e, "copy"), -EEXIST);
     put(e, "a", "later");
@@ -414,7 +417,7 @@ static void test_stats_count(void **state)
     put(e, "a", "123");
     put(e, "bc", "4");
     put(e, "a", "12");
-    delete(e, "bc");
+    delete (e, "bc");
     expect(e, &out, "a", "12");
     engine_stats(e, &s);
     assert_int_equal(s.puts, 3);
@@ -433,10 +436,11 @@ static void test_an_idle_instance_is_small(void **state)
     BEGIN;
     assert_true(w.heap.bytes <= 64 << 10);
     char *big = calloc(1, 1 << 20);
-    assert_int_equal(engine_put(e, BYTES_LITERAL("big"), bytes_of(big, 1 << 20), &allocator_system,
-                                ENGINE_SYNC, 0), 0);
+    assert_int_equal(engine_put(e, BYTES_LITERAL("big"), bytes_of(big, 1 << 20),
+                                &allocator_system, ENGINE_SYNC, 0),
+                     0);
     assert_int_equal(engine_get(e, BYTES_LITERAL("big"), &out), 0);
-    assert_true(w.heap.bytes <= 64 << 10);      /* buffers for the big value are given back */
+    assert_true(w.heap.bytes <= 64 << 10); /* buffers for the big value are given back */
     free(big);
     (void)e;
     END;
@@ -446,6 +450,8 @@ static void test_an_idle_instance_is_small(void **state)
 
 static void test_closing_under_an_open_cursor_is_a_broken_contract(void **state)
 {
+    if (((const struct subject *)*state)->kind == WORLD_REAL)
+        skip(); /* a real program aborts here; its open files are the kernel's to close */
     BEGIN;
     struct engine_range all = {0};
     struct engine_cursor *cursor;
@@ -465,12 +471,36 @@ static void test_closing_under_an_open_cursor_is_a_broken_contract(void **state)
 
 /* ---- maintain ---- */
 
-struct spy { struct vfs base; struct vfs *real; int calls[16]; };
-struct spy_file { struct vfs_file base; struct vfs_file *real; };
-enum spy_call { SPY_OPEN, SPY_READ, SPY_WRITE, SPY_TRUNCATE, SPY_SYNC, SPY_RENAME, SPY_UNLINK, SPY_MKDIR, SPY_LIST, SPY_SYNC_DIR };
+struct spy {
+    struct vfs base;
+    struct vfs *real;
+    int calls[16];
+};
+struct spy_file {
+    struct vfs_file base;
+    struct vfs_file *real;
+};
+enum spy_call {
+    SPY_OPEN,
+    SPY_READ,
+    SPY_WRITE,
+    SPY_TRUNCATE,
+    SPY_SYNC,
+    SPY_RENAME,
+    SPY_UNLINK,
+    SPY_MKDIR,
+    SPY_LIST,
+    SPY_SYNC_DIR
+};
 
-static struct spy *spy_of(struct vfs *v) { return (struct spy *)v; }
-static struct vfs_file *real_file(struct vfs_file *f) { return ((struct spy_file *)f)->real; }
+static struct spy *spy_of(struct vfs *v)
+{
+    return (struct spy *)v;
+}
+static struct vfs_file *real_file(struct vfs_file *f)
+{
+    return ((struct spy_file *)f)->real;
+}
 
 static int spy_open(struct vfs *v, const char *path, uint32_t flags, struct vfs_file **out)
 {
@@ -490,7 +520,8 @@ static int spy_close(struct vfs_file *f)
     free(f);
     return err;
 }
-static int64_t spy_read(struct vfs_file *f, uint64_t offset, void *data, size_t size, enum vfs_purpose p)
+static int64_t spy_read(struct vfs_file *f, uint64_t offset, void *data, size_t size,
+                        enum vfs_purpose p)
 {
     spy_of(f->vfs)->calls[SPY_READ]++;
     return vfs_read(real_file(f), offset, data, size, p);
@@ -510,7 +541,10 @@ static int spy_sync(struct vfs_file *f, enum vfs_purpose p)
     spy_of(f->vfs)->calls[SPY_SYNC]++;
     return vfs_sync(real_file(f), p);
 }
-static int spy_size(struct vfs_file *f, uint64_t *size) { return vfs_size(real_file(f), size); }
+static int spy_size(struct vfs_file *f, uint64_t *size)
+{
+    return vfs_size(real_file(f), size);
+}
 static int spy_rename(struct vfs *v, const char *from, const char *to)
 {
     spy_of(v)->calls[SPY_RENAME]++;
@@ -536,9 +570,9 @@ static int spy_sync_dir(struct vfs *v, const char *path)
     spy_of(v)->calls[SPY_SYNC_DIR]++;
     return vfs_sync_dir(spy_of(v)->real, path);
 }
-static const struct vfs_ops spy_ops = {spy_open, spy_close, spy_read, spy_write, spy_truncate,
-                                       spy_sync, spy_size, spy_rename, spy_unlink, spy_mkdir,
-                                       spy_list, spy_sync_dir};
+static const struct vfs_ops spy_ops = {spy_open,     spy_close, spy_read, spy_write,
+                                       spy_truncate, spy_sync,  spy_size, spy_rename,
+                                       spy_unlink,   spy_mkdir, spy_list, spy_sync_dir};
 
 static void test_a_slice_makes_one_blocking_call_of_a_kind_and_syncs_alone(void **state)
 {
@@ -548,7 +582,7 @@ static void test_a_slice_makes_one_blocking_call_of_a_kind_and_syncs_alone(void 
     world_close(&w);
     w.host.vfs = &spy.base;
     e = world_open(&w, subject->ops, options);
-    char key[16];
+    char key[24];
     for (int i = 0; i < 200; i++) {
         snprintf(key, sizeof(key), "key%d", i % 23);
         put(e, key, "value");
@@ -577,7 +611,7 @@ static void test_maintenance_ends_and_keeps_all_keys(void **state)
     BEGIN;
     void *options = small_options(subject->ops);
     struct oracle oracle = {0};
-    char key[16], value[16];
+    char key[24], value[24];
     world_close(&w);
     e = world_open(&w, subject->ops, options);
     struct engine_stats before, after;
@@ -589,15 +623,14 @@ static void test_maintenance_ends_and_keeps_all_keys(void **state)
     }
     for (int i = 0; i < 20; i++) {
         snprintf(key, sizeof(key), "key%d", i);
-        delete(e, key);
+        delete (e, key);
         oracle_delete(&oracle, bytes_string(key));
     }
     engine_stats(e, &before);
     run_maintenance(e);
     engine_stats(e, &after);
     assert_true(after.disk_bytes <= before.disk_bytes);
-    if (before.files > 2)
-        assert_true(after.disk_bytes < before.disk_bytes / 2);
+    if (before.files > 2) assert_true(after.disk_bytes < before.disk_bytes / 2);
     assert_int_equal(oracle_compare(&oracle, e), 0);
     e = world_reopen(&w);
     assert_int_equal(oracle_compare(&oracle, e), 0);
@@ -609,8 +642,14 @@ static void test_maintenance_ends_and_keeps_all_keys(void **state)
 
 /* ---- every engine in every world ---- */
 
-#define T(f) {#f, f}
-static const struct { const char *name; CMUnitTestFunction f; } suite[] = {
+#define T(f)                                                                                   \
+    {                                                                                          \
+#f, f                                                                                  \
+    }
+static const struct {
+    const char *name;
+    CMUnitTestFunction f;
+} suite[] = {
     T(test_the_table_is_complete_and_its_defaults_are_valid),
     T(test_another_abi_is_refused),
     T(test_get_returns_the_last_put),
@@ -639,8 +678,7 @@ int main(void)
 {
     static const char *const kinds[] = {"real", "disk"};
     size_t engines = 0, count = 0;
-    while (engine_registry[engines])
-        engines++;
+    while (engine_registry[engines]) engines++;
     struct CMUnitTest *tests = calloc(engines * 2 * SUITE_COUNT, sizeof(*tests));
     struct subject *subjects = calloc(engines * 2, sizeof(*subjects));
     char(*names)[128] = calloc(engines * 2 * SUITE_COUNT, sizeof(*names));
@@ -649,8 +687,8 @@ int main(void)
         for (size_t j = 0; j < SUITE_COUNT; j++, count++) {
             snprintf(names[count], sizeof(names[count]), "%s[%s, %s]", suite[j].name,
                      subjects[i].ops->name, kinds[i % 2]);
-            tests[count] = (struct CMUnitTest){.name = names[count], .test_func = suite[j].f,
-                                               .initial_state = &subjects[i]};
+            tests[count] = (struct CMUnitTest){
+                .name = names[count], .test_func = suite[j].f, .initial_state = &subjects[i]};
         }
     }
     int failed = _cmocka_run_group_tests("engine contract", tests, count, NULL, NULL);

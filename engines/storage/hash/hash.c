@@ -5,9 +5,9 @@
  *                                                     seg-00000004.data  sealed
  *      MANIFEST lists the segments in order of age    seg-00000005.data  sealed
  *
- * A write is one append to the active segment (and one sync when asked); a get is one lookup and one
- * read; a scan sorts the keys of its range. Delete appends a tombstone. A merge (merge.c) rewrites the
- * sealed segments without what is dead.
+ * A write is one append to the active segment (and one sync when asked); a get is one lookup
+ * and one read; a scan sorts the keys of its range. Delete appends a tombstone. A merge
+ * (merge.c) rewrites the sealed segments without what is dead.
  *
  * FORMAT. All numbers little-endian.
  *
@@ -17,46 +17,44 @@
  *              12      4   CRC-32C of [0, 12)              8       4   key size
  *              16      ..  records                         12      4   value size
  *                                                          16      8   sequence, from 1
- *     MANIFEST 0       8   "FLHASHM1"                      24      4   bits 0..29: records of the
- *              8       4   count                                       batch that follow; 30..31:
- *              12      4   next id                                     0 put, 1 delete, 2 mark
- *              16      16 a segment, oldest first:         28      4   synced: bytes of the segment
- *                      id 4, zero 4, size 8                            durable at the time
- *                      (0: active, the last one)           32      ..  key, value
- *              end     4   CRC-32C of all before
+ *     MANIFEST 0       8   "FLHASHM1"                      24      4   bits 0..29: records of
+ * the 8       4   count                                       batch that follow; 30..31: 12 4
+ * next id                                     0 put, 1 delete, 2 mark 16      16 a segment,
+ * oldest first:         28      4   synced: bytes of the segment id 4, zero 4, size 8 durable
+ * at the time (0: active, the last one)           32      ..  key, value end     4   CRC-32C of
+ * all before
  *
- * A record's CRC is over its bytes from 4 on, seeded with the CRC of (segment id 4, offset 8). The
- * record before the first is the segment's header. A put costs 32 bytes beside its key and value.
+ * A record's CRC is over its bytes from 4 on, seeded with the CRC of (segment id 4, offset 8).
+ * The record before the first is the segment's header. A put costs 32 bytes beside its key and
+ * value.
  *
  * INVARIANTS
  *   I1  A batch is written by one vfs_write to one segment, and its records count down to 0 in
  *       `remaining`. Recovery takes it when the record with 0 is there, else not at all.
- *   I2  Each record names the CRC of the one before it: a chain, which what an older file left in
- *       lost sectors does not continue.
- *   I3  Bytes of the active segment beyond `size` are nobody's: `size` moves when the write (and the
- *       sync, when asked) has succeeded.
- *   I4  `synced` in a record is true when written. So a break of the active segment at X is a torn
- *       write, and cut, unless a valid record behind it claims more than X bytes durable: then it is
- *       rot, -EBADMSG. close() leaves a mark, a record without key that only claims, when the last
- *       records have been synced and none claims them yet.
- *   I5  A segment is durable to its last byte before a manifest lists it as sealed: any break in it
- *       is rot.
- *   I6  A write is acknowledged only when a durable manifest lists its segment.
- *   I7  The manifest is replaced whole, by rename; a file that it does not list is not read.
+ *   I2  Each record names the CRC of the one before it: a chain, which what an older file left
+ * in lost sectors does not continue. I3  Bytes of the active segment beyond `size` are
+ * nobody's: `size` moves when the write (and the sync, when asked) has succeeded. I4  `synced`
+ * in a record is true when written. So a break of the active segment at X is a torn write, and
+ * cut, unless a valid record behind it claims more than X bytes durable: then it is rot,
+ * -EBADMSG. close() leaves a mark, a record without key that only claims, when the last records
+ * have been synced and none claims them yet. I5  A segment is durable to its last byte before a
+ * manifest lists it as sealed: any break in it is rot. I6  A write is acknowledged only when a
+ * durable manifest lists its segment. I7  The manifest is replaced whole, by rename; a file
+ * that it does not list is not read.
  *
  * CRASH, by what was cut:
  *   a batch                        no record with remaining 0, or the chain breaks: cut at open
  *   several unsynced batches       cut at the first break: none of them was promised
- *   roll (roll, below)             before its rename: the new segment is a stray, the old one is
- *                                  active and whole; after: both are listed, the new one is empty
- *   making the database            no MANIFEST, and no segment with a record: made anew
- *   merge                          merge.c, M1 to M5
- *   recovery itself                its truncate, syncs and unlinks are repeated
+ *   roll (roll, below)             before its rename: the new segment is a stray, the old one
+ * is active and whole; after: both are listed, the new one is empty making the database no
+ * MANIFEST, and no segment with a record: made anew merge                          merge.c, M1
+ * to M5 recovery itself                its truncate, syncs and unlinks are repeated
  *
- * LIMITS. Keys in memory (keydir.c says how much); keys to 64 KiB - 1, values to 16 MiB; a segment to
- * 4 GiB; at most one merge at a time, and it keeps 32 bytes a live record of its inputs until the
- * switch. A flipped bit in the records since the last claim, in a database that was not closed, looks
- * like a torn write and is cut. Scans collect the keys of their range when opened.
+ * LIMITS. Keys in memory (keydir.c says how much); keys to 64 KiB - 1, values to 16 MiB; a
+ * segment to 4 GiB; at most one merge at a time, and it keeps 32 bytes a live record of its
+ * inputs until the switch. A flipped bit in the records since the last claim, in a database
+ * that was not closed, looks like a torn write and is cut. Scans collect the keys of their
+ * range when opened.
  */
 #include "engines/storage/hash/hash.h"
 
@@ -64,23 +62,26 @@
 
 #include "engines/storage/hash/hash_internal.h"
 
-#define STALL_SLICES    4u          /* slices of a merge that a stalled write does at most */
-#define STALL_FACTOR    2u          /* bytes a slice of it may read, per byte written */
+#define STALL_SLICES 4u /* slices of a merge that a stalled write does at most */
+#define STALL_FACTOR 2u /* bytes a slice of it may read, per byte written */
 
-static struct hash_engine *hash_of(struct engine *engine) { return (struct hash_engine *)engine; }
+static struct hash_engine *hash_of(struct engine *engine)
+{
+    return (struct hash_engine *)engine;
+}
 
 /* ---- life ---- */
 
 static void hash_free(struct hash_engine *hash)
 {
-    merge_deinit(hash);
+    hash_merge_deinit(hash);
     for (uint32_t i = 0; i < hash->segments.count; i++)
-        segment_close(hash, hash->segments.items[i]);
+        hash_segment_close(hash, hash->segments.items[i]);
     for (uint32_t i = 0; i < hash->dropped.count; i++)
-        segment_close(hash, hash->dropped.items[i]);
-    segments_deinit(hash, &hash->segments);
-    segments_deinit(hash, &hash->dropped);
-    keydir_deinit(&hash->keydir);
+        hash_segment_close(hash, hash->dropped.items[i]);
+    hash_segments_deinit(hash, &hash->segments);
+    hash_segments_deinit(hash, &hash->dropped);
+    hash_keydir_deinit(&hash->keydir);
     buffer_deinit(&hash->scratch);
     allocator_free(hash->base.host.allocator, hash, sizeof(*hash));
 }
@@ -89,18 +90,15 @@ static int hash_open(const struct engine_host *host, const char *dir, const void
                      struct engine **out)
 {
     struct hash_engine *hash = allocator_alloc(host->allocator, sizeof(*hash));
-    if (!hash)
-        return -ENOMEM;
+    if (!hash) return -ENOMEM;
     memset(hash, 0, sizeof(*hash));
     hash->base.ops = &engine_hash;
     hash->base.host = *host;
     hash->options = *(const struct hash_options *)options;
     hash->keydir.allocator = hash->scratch.allocator = host->allocator;
-    int err = path_join(hash->dir, "", dir);
-    if (!err)
-        err = directory_ensure(host->vfs, dir);
-    if (!err)
-        err = hash_recover(hash);
+    int err = engine_path(hash->dir, "", dir);
+    if (!err) err = engine_dir_ensure(host->vfs, dir);
+    if (!err) err = hash_recover(hash);
     if (err) {
         if (!hash->base.error_text[0])
             engine_fail(&hash->base, err, "%s: open failed (errno %d)", dir, -err);
@@ -116,8 +114,7 @@ static int hash_open(const struct engine_host *host, const char *dir, const void
 
 static int write_failed(struct hash_engine *hash, int err, const char *what)
 {
-    if (hash->options.on_sync_failure == SYNC_PANIC)
-        hash->is_read_only = true;
+    if (hash->options.on_sync_failure == SYNC_PANIC) hash->is_read_only = true;
     return engine_fail(&hash->base, err, "%s/seg-%08x.data: %s failed (errno %d)", hash->dir,
                        hash_active(hash)->id, what, -err);
 }
@@ -125,9 +122,9 @@ static int write_failed(struct hash_engine *hash, int err, const char *what)
 static int active_sync(struct hash_engine *hash)
 {
     struct segment *active = hash_active(hash);
-    int err = file_sync(&hash->base, active->file, VFS_LOG, hash->options.on_sync_failure);
-    if (err)
-        return write_failed(hash, err, "sync");
+    int err =
+        engine_file_sync(&hash->base, active->file, VFS_LOG, hash->options.on_sync_failure);
+    if (err) return write_failed(hash, err, "sync");
     active->synced = active->size;
     return 0;
 }
@@ -137,34 +134,31 @@ static int active_sync(struct hash_engine *hash)
 static int roll(struct hash_engine *hash)
 {
     struct segment *old = hash_active(hash), *next;
-    int err = segments_reserve(hash, &hash->segments, hash->segments.count + 1);
-    if (err)
-        return err;
+    int err = hash_segments_reserve(hash, &hash->segments, hash->segments.count + 1);
+    if (err) return err;
     if (old->synced < old->size) {
         err = active_sync(hash);
-        if (err)
-            return err;
+        if (err) return err;
     }
-    err = segment_create(hash, hash->next_id, &next);
-    if (err)
-        return write_failed(hash, err, "making the next segment");
+    err = hash_segment_create(hash, hash->next_id, &next);
+    if (err) return write_failed(hash, err, "making the next segment");
     hash->next_id++;
-    err = file_sync(&hash->base, next->file, VFS_META, hash->options.on_sync_failure);
-    if (!err)
-        err = vfs_sync_dir(hash->base.host.vfs, hash->dir);
+    err = engine_file_sync(&hash->base, next->file, VFS_META, hash->options.on_sync_failure);
+    if (!err) err = vfs_sync_dir(hash->base.host.vfs, hash->dir);
     hash->segments.items[hash->segments.count++] = next;
     if (!err)
-        err = manifest_write(hash, hash->dir, MANIFEST_ROLL_NAME, &hash->segments, hash->next_id);
+        err = hash_manifest_write(hash, hash->dir, MANIFEST_ROLL_NAME, &hash->segments,
+                                  hash->next_id);
     if (err) {
         /* Whichever manifest is durable now, an append to the old segment may not be in it. */
         hash->is_read_only = true;
         hash->segments.count--;
-        segment_close(hash, next);
+        hash_segment_close(hash, next);
         return write_failed(hash, err, "sealing");
     }
     next->synced = next->size;
     hash->manifest_version++;
-    hash->owes_mark = false;        /* sealed: the manifest says its size */
+    hash->owes_mark = false; /* sealed: the manifest says its size */
     return 0;
 }
 
@@ -178,8 +172,8 @@ static uint64_t batch_size(const struct engine_batch *batch)
     return size;
 }
 
-/* Encodes the batch behind the active segment's end. entries gets a keydir entry for each put: all
- * memory is taken before anything is written. */
+/* Encodes the batch behind the active segment's end. entries gets a keydir entry for each put:
+ * all memory is taken before anything is written. */
 static int encode(struct hash_engine *hash, const struct engine_batch *batch,
                   struct keydir_entry **entries, uint32_t *crc)
 {
@@ -191,20 +185,19 @@ static int encode(struct hash_engine *hash, const struct engine_batch *batch,
     buffer_clear(&hash->scratch);
     for (; engine_batch_next(batch, &position, &item); i++) {
         uint64_t offset = active->size + hash->scratch.size;
-        struct record record = {
-            .kind = item.is_delete ? RECORD_DELETE : RECORD_PUT,
-            .remaining = batch->count - 1 - i, .sequence = hash->sequence + 1 + i,
-            .previous = *crc, .synced = (uint32_t)active->synced,
-            .key = item.key, .value = item.value};
-        int err = record_encode(&hash->scratch, active->id, offset, &record);
-        if (err)
-            return err;
+        struct record record = {.kind = item.is_delete ? RECORD_DELETE : RECORD_PUT,
+                                .remaining = batch->count - 1 - i,
+                                .sequence = hash->sequence + 1 + i,
+                                .previous = *crc,
+                                .synced = (uint32_t)active->synced,
+                                .key = item.key,
+                                .value = item.value};
+        int err = hash_record_encode(&hash->scratch, active->id, offset, &record);
+        if (err) return err;
         *crc = record.crc;
-        if (item.is_delete)
-            continue;
-        entries[i] = keydir_entry_create(&hash->keydir, item.key);
-        if (!entries[i])
-            return -ENOMEM;
+        if (item.is_delete) continue;
+        entries[i] = hash_keydir_entry_create(&hash->keydir, item.key);
+        if (!entries[i]) return -ENOMEM;
         entries[i]->segment = active;
         entries[i]->offset = offset;
         entries[i]->value_size = (uint32_t)item.value.size;
@@ -216,14 +209,13 @@ static int append(struct hash_engine *hash, uint32_t crc, bool is_synced)
 {
     struct segment *active = hash_active(hash);
     int err = vfs_write(active->file, active->size, buffer_bytes(&hash->scratch), VFS_LOG);
-    if (err)
-        return write_failed(hash, err, "write");
+    if (err) return write_failed(hash, err, "write");
     uint64_t size = active->size;
     active->size += hash->scratch.size;
     if (is_synced) {
         err = active_sync(hash);
         if (err) {
-            active->size = size;                    /* I3 */
+            active->size = size; /* I3 */
             return err;
         }
     }
@@ -237,13 +229,10 @@ static int write_batch(struct hash_engine *hash, const struct engine_batch *batc
     struct engine_batch_item item;
     size_t position = 0;
     uint32_t crc;
-    int err = keydir_reserve(&hash->keydir, batch->count);
-    if (!err)
-        err = encode(hash, batch, entries, &crc);
-    if (!err)
-        err = append(hash, crc, is_synced);
-    if (err)
-        return err;
+    int err = hash_keydir_reserve(&hash->keydir, batch->count);
+    if (!err) err = encode(hash, batch, entries, &crc);
+    if (!err) err = append(hash, crc, is_synced);
+    if (err) return err;
     /* From here on nothing can fail. */
     hash->sequence += batch->count;
     hash->owes_mark = true;
@@ -263,18 +252,17 @@ static void stall(struct hash_engine *hash, uint64_t size)
 {
     bool more = true;
     if (hash->segments.count - 1 < (uint64_t)hash->options.stall_segments ||
-        (hash->merge.step == MERGE_IDLE && !merge_is_wanted(hash)))
+        (hash->merge.step == MERGE_IDLE && !hash_merge_is_wanted(hash)))
         return;
     hash->base.write_stalls++;
     for (uint32_t i = 0; more && i < STALL_SLICES; i++)
-        if (merge_slice(hash, size * STALL_FACTOR, &more))
-            return;                 /* the merge's failure is not the write's: maintain says it */
+        if (hash_merge_slice(hash, size * STALL_FACTOR, &more))
+            return; /* the merge's failure is not the write's: maintain says it */
 }
 
 static void scratch_trim(struct hash_engine *hash)
 {
-    if (hash->scratch.capacity > KEPT_BUFFER)
-        buffer_deinit(&hash->scratch);
+    if (hash->scratch.capacity > KEPT_BUFFER) buffer_deinit(&hash->scratch);
 }
 
 static int hash_write(struct engine *engine, const struct engine_batch *batch,
@@ -286,22 +274,21 @@ static int hash_write(struct engine *engine, const struct engine_batch *batch,
     (void)now_ns;
     stall(hash, size);
     if (hash->is_read_only)
-        return -EROFS;              /* the error text still names the failure that led here */
+        return -EROFS; /* the error text still names the failure that led here */
     if (size > UINT32_MAX - SEGMENT_HEADER || batch->count >= UINT32_C(1) << 30)
-        return engine_fail(engine, -EFBIG, "%s: a batch beyond what a segment holds", hash->dir);
+        return engine_fail(engine, -EFBIG, "%s: a batch beyond what a segment holds",
+                           hash->dir);
     if (hash_active(hash)->size > SEGMENT_HEADER &&
         hash_active(hash)->size + size > (uint64_t)hash->options.segment_bytes) {
         int err = roll(hash);
-        if (err)
-            return err;
+        if (err) return err;
     }
     struct keydir_entry **entries = allocator_alloc(a, batch->count * sizeof(*entries));
-    if (!entries)
-        return -ENOMEM;
+    if (!entries) return -ENOMEM;
     memset(entries, 0, batch->count * sizeof(*entries));
     int err = write_batch(hash, batch, entries, durability == ENGINE_SYNC);
     for (uint32_t i = 0; i < batch->count; i++)
-        keydir_entry_destroy(&hash->keydir, entries[i]);
+        hash_keydir_entry_destroy(&hash->keydir, entries[i]);
     allocator_free(a, entries, batch->count * sizeof(*entries));
     scratch_trim(hash);
     return err;
@@ -313,10 +300,11 @@ static int hash_sync(struct engine *engine)
     return hash->is_read_only ? -EROFS : active_sync(hash);
 }
 
-static int hash_maintain(struct engine *engine, uint64_t budget_bytes, int64_t now_ns, bool *more)
+static int hash_maintain(struct engine *engine, uint64_t budget_bytes, int64_t now_ns,
+                         bool *more)
 {
     (void)now_ns;
-    return merge_slice(hash_of(engine), budget_bytes, more);
+    return hash_merge_slice(hash_of(engine), budget_bytes, more);
 }
 
 /* I4. Not synced, and its failure is nobody's: without the mark the file is as good as after a
@@ -324,10 +312,12 @@ static int hash_maintain(struct engine *engine, uint64_t budget_bytes, int64_t n
 static void mark(struct hash_engine *hash)
 {
     struct segment *active = hash_active(hash);
-    struct record record = {.kind = RECORD_MARK, .sequence = hash->sequence + 1,
-                            .previous = active->crc, .synced = (uint32_t)active->synced};
+    struct record record = {.kind = RECORD_MARK,
+                            .sequence = hash->sequence + 1,
+                            .previous = active->crc,
+                            .synced = (uint32_t)active->synced};
     buffer_clear(&hash->scratch);
-    if (record_encode(&hash->scratch, active->id, active->size, &record) == 0)
+    if (hash_record_encode(&hash->scratch, active->id, active->size, &record) == 0)
         vfs_write(active->file, active->size, buffer_bytes(&hash->scratch), VFS_LOG);
 }
 
@@ -342,7 +332,8 @@ static void hash_close(struct engine *engine)
 
 /* ---- reading ---- */
 
-/* Reads the value of the record at (segment, offset) into `value`; `scratch` holds the record. */
+/* Reads the value of the record at (segment, offset) into `value`; `scratch` holds the record.
+ */
 static int value_read(struct hash_engine *hash, struct segment *segment, uint64_t offset,
                       struct bytes key, uint32_t value_size, struct buffer *scratch,
                       struct bytes *value)
@@ -352,33 +343,30 @@ static int value_read(struct hash_engine *hash, struct segment *segment, uint64_
     size_t skipped = hash->options.verify ? 0 : size - value_size;
     int err = buffer_reserve(scratch, size);
     if (!err)
-        err = file_read_exact(segment->file, offset + skipped, scratch->data + skipped,
-                              size - skipped, VFS_USER_READ);
+        err = engine_file_read(segment->file, offset + skipped, scratch->data + skipped,
+                               size - skipped, VFS_USER_READ);
     if (err == -EBADMSG)
-        return segment_corrupt(hash, segment->id, offset, "the file is shorter than it was");
-    if (err)
-        return err;
+        return hash_segment_corrupt(hash, segment->id, offset,
+                                    "the file is shorter than it was");
+    if (err) return err;
     *value = bytes_of(scratch->data + size - value_size, value_size);
-    if (!hash->options.verify)
-        return 0;
-    if (record_header_size(scratch->data) != size ||
-        !record_decode(scratch->data, segment->id, offset, &record) ||
+    if (!hash->options.verify) return 0;
+    if (hash_record_header_size(scratch->data) != size ||
+        !hash_record_decode(scratch->data, segment->id, offset, &record) ||
         record.kind != RECORD_PUT || !bytes_equal(record.key, key))
-        return segment_corrupt(hash, segment->id, offset, "a broken record");
+        return hash_segment_corrupt(hash, segment->id, offset, "a broken record");
     return 0;
 }
 
 static int hash_get(struct engine *engine, struct bytes key, struct buffer *value)
 {
     struct hash_engine *hash = hash_of(engine);
-    struct keydir_entry *entry = keydir_find(&hash->keydir, key);
+    struct keydir_entry *entry = hash_keydir_find(&hash->keydir, key);
     struct bytes found;
-    if (!entry)
-        return -ENOENT;
+    if (!entry) return -ENOENT;
     int err = value_read(hash, entry->segment, entry->offset, key, entry->value_size,
                          &hash->scratch, &found);
-    if (!err)
-        err = buffer_assign(value, found);
+    if (!err) err = buffer_assign(value, found);
     scratch_trim(hash);
     return err;
 }
@@ -386,21 +374,22 @@ static int hash_get(struct engine *engine, struct bytes key, struct buffer *valu
 /* ---- scans ---- */
 
 struct snapshot_entry {
-    struct segment *segment;        /* stays open while any cursor is */
+    struct segment *segment; /* stays open while any cursor is */
     uint64_t offset;
-    size_t key_offset;              /* in cursor->keys */
+    size_t key_offset; /* in cursor->keys */
     uint32_t key_size, value_size;
 };
 
 struct hash_cursor {
     struct engine_cursor base;
     bool is_reverse;
-    struct buffer keys, entries;    /* entries: struct snapshot_entry, in key order */
+    struct buffer keys, entries; /* entries: struct snapshot_entry, in key order */
     size_t next, count;
-    struct buffer scratch;          /* the current record */
+    struct buffer scratch; /* the current record */
 };
 
-static struct bytes snapshot_key(const struct hash_cursor *c, const struct snapshot_entry *entry)
+static struct bytes snapshot_key(const struct hash_cursor *c,
+                                 const struct snapshot_entry *entry)
 {
     return bytes_of(c->keys.data + entry->key_offset, entry->key_size);
 }
@@ -423,18 +412,15 @@ static int snapshot(struct hash_engine *hash, const struct engine_range *range,
 {
     for (size_t i = 0; i < hash->keydir.capacity; i++) {
         const struct keydir_entry *e = hash->keydir.slots[i];
-        if (!e || !range_holds(range, bytes_of(e->key, e->key_size)))
-            continue;
+        if (!e || !engine_range_holds(range, bytes_of(e->key, e->key_size))) continue;
         struct snapshot_entry entry = {e->segment, e->offset, c->keys.size, e->key_size,
                                        e->value_size};
         int err = buffer_append(&c->keys, e->key, e->key_size);
-        if (!err)
-            err = buffer_append(&c->entries, &entry, sizeof(entry));
-        if (err)
-            return err;
+        if (!err) err = buffer_append(&c->entries, &entry, sizeof(entry));
+        if (err) return err;
     }
     c->count = c->entries.size / sizeof(struct snapshot_entry);
-    sort_array(c->entries.data, c->count, sizeof(struct snapshot_entry), snapshot_compare, c);
+    engine_sort(c->entries.data, c->count, sizeof(struct snapshot_entry), snapshot_compare, c);
     return 0;
 }
 
@@ -443,8 +429,7 @@ static int hash_scan_open(struct engine *engine, const struct engine_range *rang
 {
     const struct allocator *a = engine->host.allocator;
     struct hash_cursor *c = allocator_alloc(a, sizeof(*c));
-    if (!c)
-        return -ENOMEM;
+    if (!c) return -ENOMEM;
     memset(c, 0, sizeof(*c));
     c->is_reverse = range->reverse;
     c->keys.allocator = c->entries.allocator = c->scratch.allocator = a;
@@ -460,15 +445,13 @@ static int hash_scan_open(struct engine *engine, const struct engine_range *rang
 static int hash_scan_next(struct engine_cursor *cursor, struct bytes *key, struct bytes *value)
 {
     struct hash_cursor *c = (struct hash_cursor *)cursor;
-    if (c->next == c->count)
-        return 0;
+    if (c->next == c->count) return 0;
     const struct snapshot_entry *entries =
         (const struct snapshot_entry *)(const void *)c->entries.data;
     const struct snapshot_entry *e = &entries[c->is_reverse ? c->count - 1 - c->next : c->next];
     int err = value_read(hash_of(cursor->engine), e->segment, e->offset, snapshot_key(c, e),
                          e->value_size, &c->scratch, value);
-    if (err)
-        return err;
+    if (err) return err;
     c->next++;
     *key = snapshot_key(c, e);
     return 1;
@@ -481,22 +464,22 @@ static void hash_scan_close(struct engine_cursor *cursor)
 
 /* ---- copies and figures ---- */
 
-static int segment_copy(struct hash_engine *hash, const struct segment *segment, const char *dir)
+static int segment_copy(struct hash_engine *hash, const struct segment *segment,
+                        const char *dir)
 {
     char path[ENGINE_PATH_SIZE], name[ENGINE_PATH_SIZE];
     struct vfs_file *file;
-    int err = segment_path(hash, segment->id, name);
+    int err = hash_segment_path(hash, segment->id, name);
     const char *slash = err ? NULL : strrchr(name, '/');
+    if (!err) err = engine_path(path, dir, slash ? slash + 1 : name);
     if (!err)
-        err = path_join(path, dir, slash ? slash + 1 : name);
+        err =
+            vfs_open(hash->base.host.vfs, path, VFS_WRITE | VFS_CREATE | VFS_EXCLUSIVE, &file);
+    if (err) return err;
+    err = engine_file_copy(hash->base.host.allocator, segment->file, segment->size, file, 0,
+                           NULL, VFS_REPAIR);
     if (!err)
-        err = vfs_open(hash->base.host.vfs, path, VFS_WRITE | VFS_CREATE | VFS_EXCLUSIVE, &file);
-    if (err)
-        return err;
-    err = file_copy(hash->base.host.allocator, segment->file, segment->size, file, 0, NULL,
-                    VFS_REPAIR);
-    if (!err)
-        err = file_sync(&hash->base, file, VFS_REPAIR, hash->options.on_sync_failure);
+        err = engine_file_sync(&hash->base, file, VFS_REPAIR, hash->options.on_sync_failure);
     int close_err = vfs_close(file);
     return err ? err : close_err;
 }
@@ -504,20 +487,20 @@ static int segment_copy(struct hash_engine *hash, const struct segment *segment,
 static int hash_checkpoint(struct engine *engine, const char *dir)
 {
     struct hash_engine *hash = hash_of(engine);
-    int err = directory_create(engine->host.vfs, dir);
+    int err = engine_dir_create(engine->host.vfs, dir);
     for (uint32_t i = 0; !err && i < hash->segments.count; i++)
         err = segment_copy(hash, hash->segments.items[i], dir);
-    if (!err)
-        err = vfs_sync_dir(engine->host.vfs, dir);
+    if (!err) err = vfs_sync_dir(engine->host.vfs, dir);
     return err ? err
-               : manifest_write(hash, dir, MANIFEST_ROLL_NAME, &hash->segments, hash->next_id);
+               : hash_manifest_write(hash, dir, MANIFEST_ROLL_NAME, &hash->segments,
+                                     hash->next_id);
 }
 
 static void hash_stats(struct engine *engine, struct engine_stats *stats)
 {
     struct hash_engine *hash = hash_of(engine);
     const struct segments *lists[] = {&hash->segments, &hash->dropped, &hash->merge.outputs};
-    stats->files = 1;               /* the manifest */
+    stats->files = 1; /* the manifest */
     for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
         stats->files += lists[i]->count;
         for (uint32_t j = 0; j < lists[i]->count; j++)
@@ -528,7 +511,8 @@ static void hash_stats(struct engine *engine, struct engine_stats *stats)
     stats->memory_bytes = sizeof(*hash) + hash->scratch.capacity + hash->merge.out.capacity +
                           hash->merge.moves.capacity + stats->files * sizeof(struct segment) +
                           hash->keydir.capacity * sizeof(void *) +
-                          hash->keydir.count * sizeof(struct keydir_entry) + hash->keydir.key_bytes;
+                          hash->keydir.count * sizeof(struct keydir_entry) +
+                          hash->keydir.key_bytes;
     stats->cut_bytes = hash->cut_bytes;
 }
 
@@ -542,18 +526,43 @@ static const char *hash_error(struct engine *engine)
 #define OFFSET(field) .offset = offsetof(struct hash_options, field)
 
 static const struct option hash_option_table[] = {
-    {.name = "segment_size", .type = OPTION_SIZE, OFFSET(segment_bytes), .value = "16MiB",
-     .low = 512, .high = 1 << 30, .doc = "the active segment is sealed before it would exceed this"},
-    {.name = "merge_threshold", .type = OPTION_FRACTION, OFFSET(merge_threshold_ppm),
-     .value = "50%", .low = 0, .high = 1000000,
+    {.name = "segment_size",
+     .type = OPTION_SIZE,
+     OFFSET(segment_bytes),
+     .value = "16MiB",
+     .low = 512,
+     .high = 1 << 30,
+     .doc = "the active segment is sealed before it would exceed this"},
+    {.name = "merge_threshold",
+     .type = OPTION_FRACTION,
+     OFFSET(merge_threshold_ppm),
+     .value = "50%",
+     .low = 0,
+     .high = 1000000,
      .doc = "share of dead bytes in the sealed segments that starts a merge"},
-    {.name = "merge_segments", .type = OPTION_INT, OFFSET(merge_segments), .value = "2",
-     .low = 1, .high = 1000000, .doc = "sealed segments at least, for a merge to start"},
-    {.name = "stall_segments", .type = OPTION_INT, OFFSET(stall_segments), .value = "64",
-     .low = 1, .high = 1000000, .doc = "sealed segments from which on writes help a due merge"},
-    {.name = "verify", .type = OPTION_YESNO, OFFSET(verify), .value = "yes",
+    {.name = "merge_segments",
+     .type = OPTION_INT,
+     OFFSET(merge_segments),
+     .value = "2",
+     .low = 1,
+     .high = 1000000,
+     .doc = "sealed segments at least, for a merge to start"},
+    {.name = "stall_segments",
+     .type = OPTION_INT,
+     OFFSET(stall_segments),
+     .value = "64",
+     .low = 1,
+     .high = 1000000,
+     .doc = "sealed segments from which on writes help a due merge"},
+    {.name = "verify",
+     .type = OPTION_YESNO,
+     OFFSET(verify),
+     .value = "yes",
      .doc = "check the record's checksum on every read"},
-    {.name = "on_sync_failure", .type = OPTION_WORD, OFFSET(on_sync_failure), .value = "panic",
+    {.name = "on_sync_failure",
+     .type = OPTION_WORD,
+     OFFSET(on_sync_failure),
+     .value = "panic",
      .words = sync_policy_words,
      .doc = "panic: no more writes until reopened; retry: sync again and believe it (unsafe)"},
 };
@@ -562,7 +571,8 @@ const struct engine_ops engine_hash = {
     .abi_version = ENGINE_ABI_VERSION,
     .struct_size = sizeof(struct engine_ops),
     .name = "hash",
-    .doc = "in-memory index over append-only segments (Bitcask): one write a batch, one read a get",
+    .doc = "in-memory index over append-only segments (Bitcask): one write a batch, one read a "
+           "get",
     .capabilities = ENGINE_ORDERED | ENGINE_COUNTS_LIVE,
     .key_size_max = HASH_KEY_SIZE_MAX,
     .value_size_max = HASH_VALUE_SIZE_MAX,

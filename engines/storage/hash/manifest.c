@@ -1,25 +1,24 @@
 /* The manifest: which segments are the database, in which order. The table of offsets: hash.c.
  *
- * It is only ever replaced whole: a temporary file is written and synced, then renamed over the old
- * one, then the directory is synced. A cut leaves the old or the new manifest, never a mixture, so a
- * manifest whose checksum fails is rot and not a torn write.
+ * It is only ever replaced whole: a temporary file is written and synced, then renamed over the
+ * old one, then the directory is synced. A cut leaves the old or the new manifest, never a
+ * mixture, so a manifest whose checksum fails is rot and not a torn write.
  */
 #include <errno.h>
 
 #include "engines/storage/hash/hash_internal.h"
 
 #define MANIFEST_HEADER 16u
-#define MANIFEST_ENTRY  16u
-#define MANIFEST_MAX    (64u << 20)     /* four million segments: beyond it the size is rot */
+#define MANIFEST_ENTRY 16u
+#define MANIFEST_MAX (64u << 20) /* four million segments: beyond it the size is rot */
 
 static const char manifest_magic[8] = {'F', 'L', 'H', 'A', 'S', 'H', 'M', '1'};
 
-int manifest_encode(struct buffer *out, const struct segments *segments, uint32_t next_id)
+int hash_manifest_encode(struct buffer *out, const struct segments *segments, uint32_t next_id)
 {
     buffer_clear(out);
     int err = buffer_reserve(out, MANIFEST_HEADER + segments->count * MANIFEST_ENTRY + 4);
-    if (err)
-        return err;
+    if (err) return err;
     unsigned char *p = out->data;
     memcpy(p, manifest_magic, sizeof(manifest_magic));
     put_u32(p + 8, segments->count);
@@ -38,8 +37,8 @@ int manifest_encode(struct buffer *out, const struct segments *segments, uint32_
 
 static int manifest_corrupt(struct hash_engine *hash, uint64_t offset, const char *why)
 {
-    return engine_fail(&hash->base, -EBADMSG, "%s/" MANIFEST_NAME " at offset %llu: %s", hash->dir,
-                       (unsigned long long)offset, why);
+    return engine_fail(&hash->base, -EBADMSG, "%s/" MANIFEST_NAME " at offset %llu: %s",
+                       hash->dir, (unsigned long long)offset, why);
 }
 
 static int manifest_decode(struct hash_engine *hash, struct bytes data, struct buffer *entries,
@@ -58,65 +57,52 @@ static int manifest_decode(struct hash_engine *hash, struct bytes data, struct b
         const unsigned char *e = p + MANIFEST_HEADER + i * MANIFEST_ENTRY;
         struct manifest_entry entry = {.id = get_u32(e), .size = get_u64(e + 8)};
         int err = buffer_append(entries, &entry, sizeof(entry));
-        if (err)
-            return err;
+        if (err) return err;
     }
     *next_id = get_u32(p + 12);
     return 0;
 }
 
-int manifest_read(struct hash_engine *hash, struct buffer *entries, uint32_t *next_id)
+int hash_manifest_read(struct hash_engine *hash, struct buffer *entries, uint32_t *next_id)
 {
     struct vfs *vfs = hash->base.host.vfs;
     struct buffer data = {.allocator = hash->base.host.allocator};
     struct vfs_file *file;
     char path[ENGINE_PATH_SIZE];
     uint64_t size;
-    int err = path_join(path, hash->dir, MANIFEST_NAME);
-    if (!err)
-        err = vfs_open(vfs, path, VFS_READ, &file);
-    if (err)
-        return err;
+    int err = engine_path(path, hash->dir, MANIFEST_NAME);
+    if (!err) err = vfs_open(vfs, path, VFS_READ, &file);
+    if (err) return err;
     err = vfs_size(file, &size);
     if (!err && (size < MANIFEST_HEADER + MANIFEST_ENTRY + 4 || size > MANIFEST_MAX))
         err = manifest_corrupt(hash, size, "the size is wrong");
-    if (!err)
-        err = buffer_reserve(&data, (size_t)size);
-    if (!err)
-        err = file_read_exact(file, 0, data.data, (size_t)size, VFS_RECOVERY);
-    if (!err)
-        err = manifest_decode(hash, bytes_of(data.data, (size_t)size), entries, next_id);
+    if (!err) err = buffer_reserve(&data, (size_t)size);
+    if (!err) err = engine_file_read(file, 0, data.data, (size_t)size, VFS_RECOVERY);
+    if (!err) err = manifest_decode(hash, bytes_of(data.data, (size_t)size), entries, next_id);
     buffer_deinit(&data);
     vfs_close(file);
     return err;
 }
 
-int manifest_write(struct hash_engine *hash, const char *dir, const char *temp_name,
-                   const struct segments *segments, uint32_t next_id)
+int hash_manifest_write(struct hash_engine *hash, const char *dir, const char *temp_name,
+                        const struct segments *segments, uint32_t next_id)
 {
     struct vfs *vfs = hash->base.host.vfs;
     struct buffer data = {.allocator = hash->base.host.allocator};
     struct vfs_file *file;
     char temp_path[ENGINE_PATH_SIZE], path[ENGINE_PATH_SIZE];
-    int err = path_join(temp_path, dir, temp_name);
-    if (!err)
-        err = path_join(path, dir, MANIFEST_NAME);
-    if (!err)
-        err = manifest_encode(&data, segments, next_id);
-    if (!err)
-        err = vfs_open(vfs, temp_path, VFS_WRITE | VFS_CREATE | VFS_TRUNCATE, &file);
-    if (err)
-        goto done;
+    int err = engine_path(temp_path, dir, temp_name);
+    if (!err) err = engine_path(path, dir, MANIFEST_NAME);
+    if (!err) err = hash_manifest_encode(&data, segments, next_id);
+    if (!err) err = vfs_open(vfs, temp_path, VFS_WRITE | VFS_CREATE | VFS_TRUNCATE, &file);
+    if (err) goto done;
     err = vfs_write(file, 0, buffer_bytes(&data), VFS_META);
     if (!err)
-        err = file_sync(&hash->base, file, VFS_META, hash->options.on_sync_failure);
+        err = engine_file_sync(&hash->base, file, VFS_META, hash->options.on_sync_failure);
     int close_err = vfs_close(file);
-    if (!err)
-        err = close_err;
-    if (!err)
-        err = vfs_rename(vfs, temp_path, path);
-    if (!err)
-        err = vfs_sync_dir(vfs, dir);
+    if (!err) err = close_err;
+    if (!err) err = vfs_rename(vfs, temp_path, path);
+    if (!err) err = vfs_sync_dir(vfs, dir);
 done:
     buffer_deinit(&data);
     return err;

@@ -1,4 +1,5 @@
-/* Merge: the sealed segments are rewritten without what is dead, in slices of one vfs call each.
+/* Merge: the sealed segments are rewritten without what is dead, in slices of one vfs call
+ * each.
  *
  *     IDLE --wanted--> READ <------------------------------.
  *                       |  a block: live records go to `out` |
@@ -14,29 +15,30 @@
  *                          '--- a roll wrote a newer manifest --'
  *     IDLE with dropped segments: each slice unlinks one, when no cursor is open.
  *
- * The inputs are all segments that were sealed when the merge began: the oldest part of the history,
- * whole. So a tombstone among them has nothing older left to hide, and is dropped; and a record is
- * live exactly when the keydir points at it.
+ * The inputs are all segments that were sealed when the merge began: the oldest part of the
+ * history, whole. So a tombstone among them has nothing older left to hide, and is dropped; and
+ * a record is live exactly when the keydir points at it.
  *
- * M1  Until RENAME the database is the inputs: outputs are not listed, and a crash leaves strays.
- * M2  Outputs are durable, contents (SYNC) and names (SYNC_NAMES), before a manifest lists them.
- * M3  The keydir points at inputs until RENAME has succeeded, then all at once at outputs; what was
- *     written or deleted meanwhile is not in `moves`' way, because its entry no longer points there.
- * M4  Inputs are unlinked only after SYNC_SWITCH: either manifest finds all its files.
- * M5  The manifest that RENAME puts in place lists every segment that writes may have gone to: a
- *     roll between MANIFEST_CREATE and RENAME sends the merge back (manifest_version).
+ * M1  Until RENAME the database is the inputs: outputs are not listed, and a crash leaves
+ * strays. M2  Outputs are durable, contents (SYNC) and names (SYNC_NAMES), before a manifest
+ * lists them. M3  The keydir points at inputs until RENAME has succeeded, then all at once at
+ * outputs; what was written or deleted meanwhile is not in `moves`' way, because its entry no
+ * longer points there. M4  Inputs are unlinked only after SYNC_SWITCH: either manifest finds
+ * all its files. M5  The manifest that RENAME puts in place lists every segment that writes may
+ * have gone to: a roll between MANIFEST_CREATE and RENAME sends the merge back
+ * (manifest_version).
  *
- * A failure before RENAME drops the outputs and the merge begins anew at the next slice. From RENAME
- * on it is not known which manifest is durable: nothing is unlinked, and the engine is read-only
- * until it is opened again.
+ * A failure before RENAME drops the outputs and the merge begins anew at the next slice. From
+ * RENAME on it is not known which manifest is durable: nothing is unlinked, and the engine is
+ * read-only until it is opened again.
  */
 #include <errno.h>
 
 #include "engines/storage/hash/hash_internal.h"
 
-#define OUT_SLACK 4096u         /* a read below this is not worth its latency */
+#define OUT_SLACK 4096u /* a read below this is not worth its latency */
 
-bool merge_is_wanted(const struct hash_engine *hash)
+bool hash_merge_is_wanted(const struct hash_engine *hash)
 {
     uint64_t total = 0, dead = 0;
     uint32_t sealed = hash->segments.count - 1;
@@ -58,19 +60,18 @@ static void merge_reset(struct hash_engine *hash)
     struct merge *m = &hash->merge;
     for (uint32_t i = 0; i < m->inputs && i < hash->segments.count; i++)
         hash->segments.items[i]->is_input = false;
-    if (m->manifest)
-        vfs_close(m->manifest);
+    if (m->manifest) vfs_close(m->manifest);
     buffer_deinit(&m->out);
     buffer_deinit(&m->moves);
-    segments_deinit(hash, &m->outputs);
+    hash_segments_deinit(hash, &m->outputs);
     bool is_blocked = m->is_blocked;
     *m = (struct merge){.is_blocked = is_blocked};
 }
 
-void merge_deinit(struct hash_engine *hash)
+void hash_merge_deinit(struct hash_engine *hash)
 {
     for (uint32_t i = 0; i < hash->merge.outputs.count; i++)
-        segment_close(hash, hash->merge.outputs.items[i]);
+        hash_segment_close(hash, hash->merge.outputs.items[i]);
     hash->merge.outputs.count = 0;
     merge_reset(hash);
 }
@@ -97,8 +98,9 @@ static int merge_abort(struct hash_engine *hash, int err)
                     (int)m->step, -err);
     m->is_blocked = err == -EBADMSG;
     for (uint32_t i = 0; i < m->outputs.count; i++)
-        if (segments_add(hash, &hash->dropped, m->outputs.items[i]))
-            segment_close(hash, m->outputs.items[i]);   /* no memory: the next open removes it */
+        if (hash_segments_add(hash, &hash->dropped, m->outputs.items[i]))
+            hash_segment_close(hash,
+                               m->outputs.items[i]); /* no memory: the next open removes it */
     m->outputs.count = 0;
     merge_reset(hash);
     return err;
@@ -127,17 +129,15 @@ static int merge_copy(struct hash_engine *hash, uint64_t from, const struct reco
     else if (out_offset(m) > SEGMENT_HEADER &&
              out_offset(m) + size > (uint64_t)hash->options.segment_bytes)
         m->is_output_full = true;
-    if (m->is_output_full)
-        return 0;
+    if (m->is_output_full) return 0;
     struct merge_move move = {m->input, from, out_offset(m), merge_output(m)};
     struct record copy = *record;
-    copy.remaining = 0;             /* a sealed record is a batch of its own */
+    copy.remaining = 0; /* a sealed record is a batch of its own */
     copy.previous = m->out_crc;
     copy.synced = 0;
     size_t before = m->moves.size;
     int err = buffer_append(&m->moves, &move, sizeof(move));
-    if (!err)
-        err = record_encode(&m->out, merge_output(m)->id, move.to, &copy);
+    if (!err) err = hash_record_encode(&m->out, merge_output(m)->id, move.to, &copy);
     if (err) {
         m->moves.size = before;
         return err;
@@ -146,13 +146,12 @@ static int merge_copy(struct hash_engine *hash, uint64_t from, const struct reco
     return 1;
 }
 
-static bool is_live(const struct hash_engine *hash, const struct segment *input, uint64_t offset,
-                    const struct record *record)
+static bool is_live(const struct hash_engine *hash, const struct segment *input,
+                    uint64_t offset, const struct record *record)
 {
     const struct keydir_entry *entry;
-    if (record->kind != RECORD_PUT)
-        return false;
-    entry = keydir_find(&hash->keydir, record->key);
+    if (record->kind != RECORD_PUT) return false;
+    entry = hash_keydir_find(&hash->keydir, record->key);
     return entry && entry->segment == input && entry->offset == offset;
 }
 
@@ -165,17 +164,16 @@ static int merge_read_block(struct hash_engine *hash, const unsigned char *block
     size_t position = 0;
     m->needed = 0;
     while (size - position >= RECORD_HEADER) {
-        uint64_t whole = record_header_size(block + position);
+        uint64_t whole = hash_record_header_size(block + position);
         if (whole > size - position) {
             m->needed = whole;
             break;
         }
-        if (whole == 0 || !record_decode(block + position, input->id, m->offset, &record))
-            return segment_corrupt(hash, input->id, m->offset, "a broken record");
+        if (whole == 0 || !hash_record_decode(block + position, input->id, m->offset, &record))
+            return hash_segment_corrupt(hash, input->id, m->offset, "a broken record");
         if (is_live(hash, input, m->offset, &record)) {
             int n = merge_copy(hash, m->offset, &record);
-            if (n <= 0)
-                return n;
+            if (n <= 0) return n;
         }
         m->offset += whole;
         position += whole;
@@ -189,27 +187,23 @@ static int merge_read(struct hash_engine *hash, uint64_t budget)
     struct segment *input = hash->segments.items[m->input];
     uint64_t left = input->size - m->offset;
     uint64_t size = budget < OUT_SLACK ? OUT_SLACK : budget > READ_BLOCK ? READ_BLOCK : budget;
-    if (size < m->needed)
-        size = m->needed;
-    if (size > left)
-        size = left;
+    if (size < m->needed) size = m->needed;
+    if (size > left) size = left;
     if (m->needed > left || (left > 0 && left < RECORD_HEADER))
-        return segment_corrupt(hash, input->id, m->offset, "a record beyond its segment");
+        return hash_segment_corrupt(hash, input->id, m->offset, "a record beyond its segment");
     int err = 0;
     if (size) {
         const struct allocator *a = hash->base.host.allocator;
         unsigned char *block = allocator_alloc(a, (size_t)size);
-        if (!block)
-            return -ENOMEM;
-        err = file_read_exact(input->file, m->offset, block, (size_t)size, VFS_COMPACTION);
+        if (!block) return -ENOMEM;
+        err = engine_file_read(input->file, m->offset, block, (size_t)size, VFS_COMPACTION);
         if (err == -EBADMSG)
-            err = segment_corrupt(hash, input->id, m->offset, "the file is shorter than it was");
-        if (!err)
-            err = merge_read_block(hash, block, (size_t)size);
+            err = hash_segment_corrupt(hash, input->id, m->offset,
+                                       "the file is shorter than it was");
+        if (!err) err = merge_read_block(hash, block, (size_t)size);
         allocator_free(a, block, (size_t)size);
     }
-    if (err)
-        return err;
+    if (err) return err;
     if (m->offset == input->size) {
         m->input++;
         m->offset = SEGMENT_HEADER;
@@ -231,13 +225,11 @@ static int merge_create(struct hash_engine *hash)
 {
     struct merge *m = &hash->merge;
     struct segment *output;
-    int err = segments_reserve(hash, &m->outputs, m->outputs.count + 1);
-    if (!err)
-        err = segment_create(hash, hash->next_id, &output);
-    if (err)
-        return err;
+    int err = hash_segments_reserve(hash, &m->outputs, m->outputs.count + 1);
+    if (!err) err = hash_segment_create(hash, hash->next_id, &output);
+    if (err) return err;
     hash->next_id++;
-    segments_add(hash, &m->outputs, output);
+    hash_segments_add(hash, &m->outputs, output);
     m->out_crc = output->crc;
     m->is_output_full = false;
     m->step = MERGE_READ;
@@ -249,8 +241,7 @@ static int merge_write(struct hash_engine *hash)
     struct merge *m = &hash->merge;
     struct segment *output = merge_output(m);
     int err = vfs_write(output->file, output->size, buffer_bytes(&m->out), VFS_COMPACTION);
-    if (err)
-        return err;
+    if (err) return err;
     output->size += m->out.size;
     output->crc = m->out_crc;
     buffer_clear(&m->out);
@@ -261,10 +252,9 @@ static int merge_write(struct hash_engine *hash)
 static int merge_sync(struct hash_engine *hash)
 {
     struct merge *m = &hash->merge;
-    int err = file_sync(&hash->base, merge_output(m)->file, VFS_COMPACTION,
-                        hash->options.on_sync_failure);
-    if (err)
-        return err;
+    int err = engine_file_sync(&hash->base, merge_output(m)->file, VFS_COMPACTION,
+                               hash->options.on_sync_failure);
+    if (err) return err;
     merge_output(m)->synced = merge_output(m)->size;
     m->step = m->is_read_out && !m->is_output_full ? MERGE_SYNC_NAMES : MERGE_CREATE;
     return 0;
@@ -277,7 +267,7 @@ static int merge_result(struct hash_engine *hash, struct segments *result)
 {
     struct merge *m = &hash->merge;
     uint32_t kept = hash->segments.count - m->inputs;
-    int err = segments_reserve(hash, result, m->outputs.count + kept);
+    int err = hash_segments_reserve(hash, result, m->outputs.count + kept);
     for (uint32_t i = 0; !err && i < m->outputs.count; i++)
         result->items[result->count++] = m->outputs.items[i];
     for (uint32_t i = 0; !err && i < kept; i++)
@@ -289,12 +279,11 @@ static int merge_manifest_create(struct hash_engine *hash)
 {
     struct merge *m = &hash->merge;
     char path[ENGINE_PATH_SIZE];
-    int err = path_join(path, hash->dir, MANIFEST_MERGE_NAME);
+    int err = engine_path(path, hash->dir, MANIFEST_MERGE_NAME);
     if (!err)
         err = vfs_open(hash->base.host.vfs, path, VFS_WRITE | VFS_CREATE | VFS_TRUNCATE,
                        &m->manifest);
-    if (!err)
-        m->step = MERGE_MANIFEST_WRITE;
+    if (!err) m->step = MERGE_MANIFEST_WRITE;
     return err;
 }
 
@@ -303,14 +292,11 @@ static int merge_manifest_write(struct hash_engine *hash)
     struct merge *m = &hash->merge;
     struct segments result = {0};
     int err = merge_result(hash, &result);
-    if (!err)
-        err = manifest_encode(&m->out, &result, hash->next_id);
-    segments_deinit(hash, &result);
-    if (!err)
-        err = vfs_write(m->manifest, 0, buffer_bytes(&m->out), VFS_META);
+    if (!err) err = hash_manifest_encode(&m->out, &result, hash->next_id);
+    hash_segments_deinit(hash, &result);
+    if (!err) err = vfs_write(m->manifest, 0, buffer_bytes(&m->out), VFS_META);
     buffer_clear(&m->out);
-    if (err)
-        return err;
+    if (err) return err;
     m->manifest_version = hash->manifest_version;
     m->step = MERGE_MANIFEST_SYNC;
     return 0;
@@ -319,16 +305,17 @@ static int merge_manifest_write(struct hash_engine *hash)
 static int merge_manifest_sync(struct hash_engine *hash)
 {
     struct merge *m = &hash->merge;
-    int err = file_sync(&hash->base, m->manifest, VFS_META, hash->options.on_sync_failure);
-    if (err)
-        return err;
+    int err =
+        engine_file_sync(&hash->base, m->manifest, VFS_META, hash->options.on_sync_failure);
+    if (err) return err;
     err = vfs_close(m->manifest);
     m->manifest = NULL;
     m->step = MERGE_RENAME;
     return err;
 }
 
-static const struct merge_move *move_find(const struct merge *m, const struct keydir_entry *entry)
+static const struct merge_move *move_find(const struct merge *m,
+                                          const struct keydir_entry *entry)
 {
     const struct merge_move *moves = (const struct merge_move *)(const void *)m->moves.data;
     size_t low = 0, high = m->moves.size / sizeof(*moves);
@@ -351,11 +338,10 @@ static void merge_switch(struct hash_engine *hash, struct segments *result)
     struct merge *m = &hash->merge;
     for (uint32_t i = 0; i < m->outputs.count; i++)
         m->outputs.items[i]->dead_bytes =
-            m->outputs.items[i]->size - SEGMENT_HEADER;        /* less what is found alive below */
+            m->outputs.items[i]->size - SEGMENT_HEADER; /* less what is found alive below */
     for (size_t i = 0; i < hash->keydir.capacity; i++) {
         struct keydir_entry *entry = hash->keydir.slots[i];
-        if (!entry || !entry->segment->is_input)
-            continue;
+        if (!entry || !entry->segment->is_input) continue;
         const struct merge_move *move = move_find(m, entry);
         ENGINE_CHECK(&hash->base, move->from == entry->offset);
         entry->segment = move->output;
@@ -366,7 +352,7 @@ static void merge_switch(struct hash_engine *hash, struct segments *result)
         hash->segments.items[i]->is_input = false;
         hash->dropped.items[hash->dropped.count++] = hash->segments.items[i];
     }
-    segments_deinit(hash, &hash->segments);
+    hash_segments_deinit(hash, &hash->segments);
     hash->segments = *result;
     m->inputs = 0;
     m->outputs.count = 0;
@@ -377,24 +363,22 @@ static int merge_rename(struct hash_engine *hash)
     struct merge *m = &hash->merge;
     struct segments result = {0};
     char from[ENGINE_PATH_SIZE], to[ENGINE_PATH_SIZE];
-    if (m->manifest_version != hash->manifest_version) {        /* M5 */
+    if (m->manifest_version != hash->manifest_version) { /* M5 */
         m->step = MERGE_MANIFEST_CREATE;
         return 0;
     }
-    int err = path_join(from, hash->dir, MANIFEST_MERGE_NAME);
+    int err = engine_path(from, hash->dir, MANIFEST_MERGE_NAME);
+    if (!err) err = engine_path(to, hash->dir, MANIFEST_NAME);
+    if (!err) err = merge_result(hash, &result);
     if (!err)
-        err = path_join(to, hash->dir, MANIFEST_NAME);
-    if (!err)
-        err = merge_result(hash, &result);
-    if (!err)
-        err = segments_reserve(hash, &hash->dropped, hash->dropped.count + m->inputs);
+        err = hash_segments_reserve(hash, &hash->dropped, hash->dropped.count + m->inputs);
     if (err) {
-        segments_deinit(hash, &result);
+        hash_segments_deinit(hash, &result);
         return err;
     }
     err = vfs_rename(hash->base.host.vfs, from, to);
     if (err) {
-        segments_deinit(hash, &result);
+        hash_segments_deinit(hash, &result);
         hash->is_read_only = true;
         return engine_fail(&hash->base, err, "%s/" MANIFEST_NAME ": rename failed (errno %d)",
                            hash->dir, -err);
@@ -422,10 +406,10 @@ static int drop_one(struct hash_engine *hash)
 {
     char path[ENGINE_PATH_SIZE];
     struct segment *segment = hash->dropped.items[hash->dropped.count - 1];
-    int err = segment_path(hash, segment->id, path);
+    int err = hash_segment_path(hash, segment->id, path);
     /* Off the list first: an unlink that fails leaves a stray, which the next open removes. */
     hash->dropped.count--;
-    segment_close(hash, segment);
+    hash_segment_close(hash, segment);
     return err ? err : vfs_unlink(hash->base.host.vfs, path);
 }
 
@@ -433,10 +417,8 @@ static int merge_step(struct hash_engine *hash, uint64_t budget)
 {
     switch (hash->merge.step) {
     case MERGE_IDLE:
-        if (hash->dropped.count && hash->base.open_cursors == 0)
-            return drop_one(hash);
-        if (!merge_is_wanted(hash))
-            return 0;
+        if (hash->dropped.count && hash->base.open_cursors == 0) return drop_one(hash);
+        if (!hash_merge_is_wanted(hash)) return 0;
         merge_begin(hash);
         return merge_read(hash, budget);
     case MERGE_READ: return merge_read(hash, budget);
@@ -445,8 +427,7 @@ static int merge_step(struct hash_engine *hash, uint64_t budget)
     case MERGE_SYNC: return merge_sync(hash);
     case MERGE_SYNC_NAMES: {
         int err = vfs_sync_dir(hash->base.host.vfs, hash->dir);
-        if (!err)
-            hash->merge.step = MERGE_MANIFEST_CREATE;
+        if (!err) hash->merge.step = MERGE_MANIFEST_CREATE;
         return err;
     }
     case MERGE_MANIFEST_CREATE: return merge_manifest_create(hash);
@@ -458,7 +439,7 @@ static int merge_step(struct hash_engine *hash, uint64_t budget)
     return 0;
 }
 
-int merge_slice(struct hash_engine *hash, uint64_t budget_bytes, bool *more)
+int hash_merge_slice(struct hash_engine *hash, uint64_t budget_bytes, bool *more)
 {
     struct merge *m = &hash->merge;
     if (hash->is_read_only) {
@@ -467,16 +448,15 @@ int merge_slice(struct hash_engine *hash, uint64_t budget_bytes, bool *more)
     }
     bool was_idle = m->step == MERGE_IDLE;
     int err = merge_step(hash, budget_bytes);
-    if (err && m->step != MERGE_IDLE && !hash->is_read_only)
-        return merge_abort(hash, err);
-    if (err && !was_idle)
-        return err;
+    if (err && m->step != MERGE_IDLE && !hash->is_read_only) return merge_abort(hash, err);
+    if (err && !was_idle) return err;
     if (err)
         return m->step == MERGE_IDLE
-                   ? engine_fail(&hash->base, err, "%s: unlink failed (errno %d)", hash->dir, -err)
+                   ? engine_fail(&hash->base, err, "%s: unlink failed (errno %d)", hash->dir,
+                                 -err)
                    : err;
     *more = !hash->is_read_only &&
             (m->step != MERGE_IDLE || (hash->dropped.count && hash->base.open_cursors == 0) ||
-             merge_is_wanted(hash));
+             hash_merge_is_wanted(hash));
     return 0;
 }

@@ -3,62 +3,66 @@
  *     db_set () { echo "$1, $2" >> database; }
  *     db_get () { grep "^$1," database | sed -e "s/^$1,//" | tail -n 1; }
  *
- * FORMAT. One file, `database`, of lines that end in \n. H stands for a lower-case hexadecimal digit.
+ * FORMAT. One file, `database`, of lines that end in \n. H stands for a lower-case hexadecimal
+ * digit.
  *
  *     file    = { foreign | batch }
  *     foreign = any line of bash, "key, value" by db_set
  *     batch   = [ adopt ] begin { put | delete } commit
- *     adopt   = "#=," 10H "," 8H                  from, CRC-32C of the foreign bytes [from, here)
- *     begin   = "#+," 10H "," 10H "," 8H          start, synced, CRC of the batch before (0: none)
- *     put     = key ", " value
- *     delete  = "#del" newline key ","
- *     commit  = "#," count "," 8H                 items, CRC-32C of the batch up to these digits
+ *     adopt   = "#=," 10H "," 8H                  from, CRC-32C of the foreign bytes [from,
+ * here) begin   = "#+," 10H "," 10H "," 8H          start, synced, CRC of the batch before (0:
+ * none) put     = key ", " value delete  = "#del" newline key "," commit  = "#," count "," 8H
+ * items, CRC-32C of the batch up to these digits
  *
  *     offset in a begin line   0   3          13  14         24  25       33
  *                              #+, <start   > ,   <synced  > ,   <before> \n      34 bytes
  *
- * A put of one pair costs 50 bytes beside its key and value. Keys and values of ours are escaped:
- * every byte outside [A-Za-z0-9_.-] is %XX, in upper case, so no line of ours but these begins with
- * '#', holds a second comma or a newline; the empty key is the line ", value". Lines of bash are
- * literal, whatever they hold: the key ends at the first comma, one space behind it is not part of
- * the value, and '%' means itself. Whose a line is, is decided by whether a batch encloses it.
+ * A put of one pair costs 50 bytes beside its key and value. Keys and values of ours are
+ * escaped: every byte outside [A-Za-z0-9_.-] is %XX, in upper case, so no line of ours but
+ * these begins with
+ * '#', holds a second comma or a newline; the empty key is the line ", value". Lines of bash
+ * are literal, whatever they hold: the key ends at the first comma, one space behind it is not
+ * part of the value, and '%' means itself. Whose a line is, is decided by whether a batch
+ * encloses it.
  *
- * WHAT BASH SEES. db_get prints the value of the last line that matches, with the space that db_set
- * writes behind the comma; for a deleted key an empty line. Keys and values that need escapes are
- * seen escaped. `grep "^$1,"` takes the key for a regular expression: db_get a.c also matches the
- * key abc, and db_get "#" or "#del" finds lines of ours. That is bash's side; log compares bytes.
+ * WHAT BASH SEES. db_get prints the value of the last line that matches, with the space that
+ * db_set writes behind the comma; for a deleted key an empty line. Keys and values that need
+ * escapes are seen escaped. `grep "^$1,"` takes the key for a regular expression: db_get a.c
+ * also matches the key abc, and db_get "#" or "#del" finds lines of ours. That is bash's side;
+ * log compares bytes.
  *
- * WHAT LOG SEES. A file without a line of our grammar is wholly of bash and accepted as it is, even
- * if its last line lacks the newline: at open it is copied to database.new, an adopt line and an
- * empty batch are put behind, and the copy takes its place. From then on the file is ours, and bash
- * may still append to it while no engine has it open. Such a tail is accepted line by line, until
- * the first line that a torn batch could be: one without newline, with control characters but tab,
- * that is not UTF-8, of our grammar, or the rear of a begin line. The next batch adopts them. Two
- * things cannot be told apart and are not kept: what bash appends directly behind a torn batch
- * (open the engine first: it cuts the batch), and lines of an appended tail that are not UTF-8.
+ * WHAT LOG SEES. A file without a line of our grammar is wholly of bash and accepted as it is,
+ * even if its last line lacks the newline: at open it is copied to database.new, an adopt line
+ * and an empty batch are put behind, and the copy takes its place. From then on the file is
+ * ours, and bash may still append to it while no engine has it open. Such a tail is accepted
+ * line by line, until the first line that a torn batch could be: one without newline, with
+ * control characters but tab, that is not UTF-8, of our grammar, or the rear of a begin line.
+ * The next batch adopts them. Two things cannot be told apart and are not kept: what bash
+ * appends directly behind a torn batch (open the engine first: it cuts the batch), and lines of
+ * an appended tail that are not UTF-8.
  *
  * INVARIANTS
  *   I1  [0, end) is whole batches and lines of bash; get and scan read nothing beyond.
  *   I2  `synced` <= `end`, and a completed sync covers [0, synced).
- *   I3  A batch is written by one vfs_write at `end`, and `end` moves only when it (and its sync,
- *       when asked) has succeeded: a failure leaves `end`, and bytes beyond it that reopen cuts.
- *   I4  A begin line names `synced` at the time of writing. So bad bytes at X are a torn write if no
- *       whole batch behind X claims more than X bytes durable, and are cut; else they are rot, and
- *       open says -EBADMSG. close() leaves a mark (an empty batch) when the last batches have been
- *       synced and nothing claims them yet.
- *   I5  Every batch names the checksum of the one before: what an older file left in lost sectors
- *       is not taken for a continuation.
- *   I6  `database` appears by rename and begins with an empty batch (or adopted lines), so a torn
+ *   I3  A batch is written by one vfs_write at `end`, and `end` moves only when it (and its
+ * sync, when asked) has succeeded: a failure leaves `end`, and bytes beyond it that reopen
+ * cuts. I4  A begin line names `synced` at the time of writing. So bad bytes at X are a torn
+ * write if no whole batch behind X claims more than X bytes durable, and are cut; else they are
+ * rot, and open says -EBADMSG. close() leaves a mark (an empty batch) when the last batches
+ * have been synced and nothing claims them yet. I5  Every batch names the checksum of the one
+ * before: what an older file left in lost sectors is not taken for a continuation. I6
+ * `database` appears by rename and begins with an empty batch (or adopted lines), so a torn
  *       first write never looks like a file of bash.
  *
  * CRASH, by what was cut: the copy (database.new is removed at open, `database` is as before);
- * the rename (old or new, both whole); a batch (no commit line, or a checksum that fails: cut, I4);
- * several unsynced batches of which a later one survived (cut at the first bad one: none of them was
- * promised); the truncate of a cut (repeated). After open everything readable is durable: open syncs.
+ * the rename (old or new, both whole); a batch (no commit line, or a checksum that fails: cut,
+ * I4); several unsynced batches of which a later one survived (cut at the first bad one: none
+ * of them was promised); the truncate of a cut (repeated). After open everything readable is
+ * durable: open syncs.
  *
- * LIMITS. 1 TiB a file; nothing is ever reclaimed; get reads the whole file, scan_open too and keeps
- * the live keys. A flipped bit in the batches since the last sync claim (those after the last begin
- * line, in a file that was not closed) looks like a torn write and is cut.
+ * LIMITS. 1 TiB a file; nothing is ever reclaimed; get reads the whole file, scan_open too and
+ * keeps the live keys. A flipped bit in the batches since the last sync claim (those after the
+ * last begin line, in a file that was not closed) looks like a torn write and is cut.
  */
 #include "engines/storage/log/log.h"
 
@@ -67,29 +71,32 @@
 #include "engines/storage/common.h"
 #include "engines/storage/log/log_parse.h"
 
-#define KEY_SIZE_MAX   65536u           /* bytes before escapes */
+#define KEY_SIZE_MAX 65536u /* bytes before escapes */
 #define VALUE_SIZE_MAX (16u << 20)
-#define KEPT_BUFFER    16384u           /* capacity that the batch buffer keeps between writes */
-#define FILE_NAME      "database"
-#define NEW_NAME       "database.new"
+#define KEPT_BUFFER 16384u /* capacity that the batch buffer keeps between writes */
+#define FILE_NAME "database"
+#define NEW_NAME "database.new"
 
 struct log_engine {
     struct engine base;
     struct log_options options;
     char dir[ENGINE_PATH_SIZE];
     struct vfs_file *file;
-    uint64_t end;               /* I1 */
-    uint64_t synced;            /* I2 */
-    uint64_t covered;           /* end of the last batch: [covered, end) awaits adoption */
-    uint32_t crc;               /* of the last batch, I5 */
-    uint32_t foreign_crc;       /* of [covered, end) */
-    uint64_t cut_bytes;         /* dropped at open */
-    bool owes_mark;             /* batches have been written that no begin line claims, I4 */
-    bool is_read_only;          /* a write or sync has failed */
-    struct buffer batch;        /* the batch that is being written */
+    uint64_t end;         /* I1 */
+    uint64_t synced;      /* I2 */
+    uint64_t covered;     /* end of the last batch: [covered, end) awaits adoption */
+    uint32_t crc;         /* of the last batch, I5 */
+    uint32_t foreign_crc; /* of [covered, end) */
+    uint64_t cut_bytes;   /* dropped at open */
+    bool owes_mark;       /* batches have been written that no begin line claims, I4 */
+    bool is_read_only;    /* a write or sync has failed */
+    struct buffer batch;  /* the batch that is being written */
 };
 
-static struct log_engine *log_of(struct engine *engine) { return (struct log_engine *)engine; }
+static struct log_engine *log_of(struct engine *engine)
+{
+    return (struct log_engine *)engine;
+}
 
 static int log_corrupt(struct log_engine *log, uint64_t offset, const char *why)
 {
@@ -99,8 +106,8 @@ static int log_corrupt(struct log_engine *log, uint64_t offset, const char *why)
 
 static int log_io_failed(struct log_engine *log, int err, const char *what)
 {
-    return engine_fail(&log->base, err, "%s/" FILE_NAME ": %s failed (errno %d)", log->dir, what,
-                       -err);
+    return engine_fail(&log->base, err, "%s/" FILE_NAME ": %s failed (errno %d)", log->dir,
+                       what, -err);
 }
 
 static void reader_init(struct log_reader *reader, const struct log_engine *log, uint64_t limit,
@@ -112,7 +119,8 @@ static void reader_init(struct log_reader *reader, const struct log_engine *log,
 
 /* ---- recovery ---- */
 
-/* Puts `database` in place: a copy of what bash wrote (from, may be NULL) and an empty batch. */
+/* Puts `database` in place: a copy of what bash wrote (from, may be NULL) and an empty batch.
+ */
 static int log_create(struct log_engine *log, struct vfs_file *from, uint64_t size)
 {
     struct vfs *vfs = log->base.host.vfs;
@@ -120,19 +128,16 @@ static int log_create(struct log_engine *log, struct vfs_file *from, uint64_t si
     struct vfs_file *file;
     uint32_t foreign = 0, crc = 0, whole;
     unsigned char last = '\n';
-    int err = path_join(path, log->dir, NEW_NAME);
-    if (!err)
-        err = path_join(final_path, log->dir, FILE_NAME);
-    if (err)
-        return err;
+    int err = engine_path(path, log->dir, NEW_NAME);
+    if (!err) err = engine_path(final_path, log->dir, FILE_NAME);
+    if (err) return err;
     err = vfs_open(vfs, path, VFS_WRITE | VFS_CREATE | VFS_TRUNCATE, &file);
-    if (err)
-        return err;
+    if (err) return err;
     buffer_clear(&log->batch);
     if (size) {
-        err = file_copy(log->base.host.allocator, from, size, file, 0, &foreign, VFS_RECOVERY);
-        if (!err)
-            err = file_read_exact(from, size - 1, &last, 1, VFS_RECOVERY);
+        err = engine_file_copy(log->base.host.allocator, from, size, file, 0, &foreign,
+                               VFS_RECOVERY);
+        if (!err) err = engine_file_read(from, size - 1, &last, 1, VFS_RECOVERY);
         uint64_t start = size;
         if (!err && last != '\n') {
             foreign = crc32c(foreign, "\n", 1);
@@ -140,26 +145,20 @@ static int log_create(struct log_engine *log, struct vfs_file *from, uint64_t si
             err = buffer_append(&log->batch, "\n", 1);
         }
         size_t from_byte = log->batch.size;
-        if (!err)
-            err = log_append_adopt(&log->batch, 0, foreign);
+        if (!err) err = log_append_adopt(&log->batch, 0, foreign);
         if (!err)
             err = log_append_begin(&log->batch, start + log->batch.size - from_byte, 0, 0);
-        if (!err)
-            crc = crc32c(0, log->batch.data + from_byte, log->batch.size - from_byte);
+        if (!err) crc = crc32c(0, log->batch.data + from_byte, log->batch.size - from_byte);
     } else {
         err = log_append_begin(&log->batch, 0, 0, 0);
-        if (!err)
-            crc = crc32c(0, log->batch.data, log->batch.size);
+        if (!err) crc = crc32c(0, log->batch.data, log->batch.size);
     }
+    if (!err) err = log_append_commit(&log->batch, 0, crc, &whole);
+    if (!err) err = vfs_write(file, size, buffer_bytes(&log->batch), VFS_RECOVERY);
     if (!err)
-        err = log_append_commit(&log->batch, 0, crc, &whole);
-    if (!err)
-        err = vfs_write(file, size, buffer_bytes(&log->batch), VFS_RECOVERY);
-    if (!err)
-        err = file_sync(&log->base, file, VFS_RECOVERY, log->options.on_sync_failure);
+        err = engine_file_sync(&log->base, file, VFS_RECOVERY, log->options.on_sync_failure);
     int close_err = vfs_close(file);
-    if (!err)
-        err = close_err;
+    if (!err) err = close_err;
     return err ? err : vfs_rename(vfs, path, final_path);
 }
 
@@ -169,15 +168,12 @@ static int log_open_file(struct log_engine *log)
     struct vfs *vfs = log->base.host.vfs;
     char path[ENGINE_PATH_SIZE];
     uint64_t size;
-    int err = path_join(path, log->dir, NEW_NAME);
-    if (err)
-        return err;
+    int err = engine_path(path, log->dir, NEW_NAME);
+    if (err) return err;
     err = vfs_unlink(vfs, path);
-    if (err && err != -ENOENT)
-        return err;
-    err = path_join(path, log->dir, FILE_NAME);
-    if (err)
-        return err;
+    if (err && err != -ENOENT) return err;
+    err = engine_path(path, log->dir, FILE_NAME);
+    if (err) return err;
     err = vfs_open(vfs, path, VFS_WRITE, &log->file);
     if (err == -ENOENT) {
         err = log_create(log, NULL, 0);
@@ -188,8 +184,7 @@ static int log_open_file(struct log_engine *log)
             reader_init(&reader, log, size, VFS_RECOVERY);
             int is_foreign = log_is_foreign(&reader);
             log_reader_deinit(&reader);
-            if (is_foreign == 0)
-                return 0;
+            if (is_foreign == 0) return 0;
             err = is_foreign < 0 ? is_foreign : log_create(log, log->file, size);
         }
         vfs_close(log->file);
@@ -205,29 +200,24 @@ static int log_recover(struct log_engine *log)
     struct log_state state;
     uint64_t size, claimed = 0;
     int err = vfs_size(log->file, &size);
-    if (err)
-        return err;
+    if (err) return err;
     reader_init(&reader, log, size, VFS_RECOVERY);
     err = log_parse(&reader, NULL, &state);
-    if (!err && state.is_damaged)
-        err = log_claims_behind(&reader, &state, &claimed);
+    if (!err && state.is_damaged) err = log_claims_behind(&reader, &state, &claimed);
     log_reader_deinit(&reader);
-    if (err)
-        return err;
+    if (err) return err;
     /* I6: a file of ours has a whole batch from its first moment on. */
     if (state.is_damaged && (claimed > state.end || state.batches == 0))
         return log_corrupt(log, state.damage_offset, state.damage);
     if (state.is_damaged) {
         err = vfs_truncate(log->file, state.end);
-        if (err)
-            return err;
+        if (err) return err;
         log->cut_bytes = size - state.end;
     }
-    /* Also when nothing was cut: what an earlier process wrote may be in the cache only, and from
-     * here on it is read, answered and built upon. */
-    err = file_sync(&log->base, log->file, VFS_RECOVERY, log->options.on_sync_failure);
-    if (err)
-        return err;
+    /* Also when nothing was cut: what an earlier process wrote may be in the cache only, and
+     * from here on it is read, answered and built upon. */
+    err = engine_file_sync(&log->base, log->file, VFS_RECOVERY, log->options.on_sync_failure);
+    if (err) return err;
     log->end = log->synced = state.end;
     log->covered = state.covered;
     log->crc = state.crc;
@@ -239,8 +229,7 @@ static int log_recover(struct log_engine *log)
 static void log_free(struct log_engine *log)
 {
     const struct allocator *allocator = log->base.host.allocator;
-    if (log->file)
-        vfs_close(log->file);
+    if (log->file) vfs_close(log->file);
     buffer_deinit(&log->batch);
     allocator_free(allocator, log, sizeof(*log));
 }
@@ -249,25 +238,19 @@ static int log_open(const struct engine_host *host, const char *dir, const void 
                     struct engine **out)
 {
     struct log_engine *log = allocator_alloc(host->allocator, sizeof(*log));
-    if (!log)
-        return -ENOMEM;
+    if (!log) return -ENOMEM;
     memset(log, 0, sizeof(*log));
     log->base.ops = &engine_log;
     log->base.host = *host;
     log->options = *(const struct log_options *)options;
     log->batch.allocator = host->allocator;
-    int err = path_join(log->dir, "", dir);
-    if (!err)
-        err = directory_ensure(host->vfs, dir);
-    if (!err)
-        err = log_open_file(log);
-    if (!err)
-        err = vfs_sync_dir(host->vfs, dir);
-    if (!err)
-        err = log_recover(log);
+    int err = engine_path(log->dir, "", dir);
+    if (!err) err = engine_dir_ensure(host->vfs, dir);
+    if (!err) err = log_open_file(log);
+    if (!err) err = vfs_sync_dir(host->vfs, dir);
+    if (!err) err = log_recover(log);
     if (err) {
-        if (!log->base.error_text[0])
-            log_io_failed(log, err, "open");
+        if (!log->base.error_text[0]) log_io_failed(log, err, "open");
         engine_open_failed(&log->base);
         log_free(log);
         return err;
@@ -285,15 +268,14 @@ static int log_encode(struct log_engine *log, const struct engine_batch *batch, 
     struct engine_batch_item item;
     size_t position = 0;
     buffer_clear(out);
-    int err = log->end > log->covered
-                  ? log_append_adopt(out, log->covered, log->foreign_crc) : 0;
-    if (!err)
-        err = log_append_begin(out, log->end + out->size, log->synced, log->crc);
+    int err =
+        log->end > log->covered ? log_append_adopt(out, log->covered, log->foreign_crc) : 0;
+    if (!err) err = log_append_begin(out, log->end + out->size, log->synced, log->crc);
     while (!err && batch && engine_batch_next(batch, &position, &item))
         err = log_append_item(out, &item);
     if (!err)
-        err = log_append_commit(out, batch ? batch->count : 0,
-                                crc32c(0, out->data, out->size), whole);
+        err = log_append_commit(out, batch ? batch->count : 0, crc32c(0, out->data, out->size),
+                                whole);
     return err;
 }
 
@@ -302,31 +284,26 @@ static int log_append(struct log_engine *log, const struct engine_batch *batch, 
 {
     uint32_t whole;
     int err = log_encode(log, batch, &whole);
-    if (err)
-        return err;                             /* nothing has been written */
+    if (err) return err; /* nothing has been written */
     if (log->end + log->batch.size > LOG_OFFSET_MAX)
         return engine_fail(&log->base, -EFBIG, "%s/" FILE_NAME ": the file is full", log->dir);
     err = vfs_write(log->file, log->end, buffer_bytes(&log->batch), VFS_LOG);
-    if (err)
-        log_io_failed(log, err, "write");
+    if (err) log_io_failed(log, err, "write");
     if (!err && is_synced) {
-        err = file_sync(&log->base, log->file, VFS_LOG, log->options.on_sync_failure);
-        if (err)
-            log_io_failed(log, err, "sync");
+        err = engine_file_sync(&log->base, log->file, VFS_LOG, log->options.on_sync_failure);
+        if (err) log_io_failed(log, err, "sync");
     }
     if (err) {
         log->is_read_only = log->options.on_sync_failure == SYNC_PANIC;
         return err;
     }
-    log->end += log->batch.size;                /* I3 */
+    log->end += log->batch.size; /* I3 */
     log->covered = log->end;
     log->crc = whole;
     log->foreign_crc = 0;
-    if (is_synced)
-        log->synced = log->end;
+    if (is_synced) log->synced = log->end;
     log->owes_mark = batch != NULL;
-    if (log->batch.capacity > KEPT_BUFFER)
-        buffer_deinit(&log->batch);
+    if (log->batch.capacity > KEPT_BUFFER) buffer_deinit(&log->batch);
     return 0;
 }
 
@@ -336,16 +313,15 @@ static int log_write(struct engine *engine, const struct engine_batch *batch,
     struct log_engine *log = log_of(engine);
     (void)now_ns;
     if (log->is_read_only)
-        return -EROFS;              /* the error text still names the failure that led here */
+        return -EROFS; /* the error text still names the failure that led here */
     return log_append(log, batch, durability == ENGINE_SYNC);
 }
 
 static int log_sync(struct engine *engine)
 {
     struct log_engine *log = log_of(engine);
-    if (log->is_read_only)
-        return -EROFS;
-    int err = file_sync(engine, log->file, VFS_LOG, log->options.on_sync_failure);
+    if (log->is_read_only) return -EROFS;
+    int err = engine_file_sync(engine, log->file, VFS_LOG, log->options.on_sync_failure);
     if (err) {
         log->is_read_only = log->options.on_sync_failure == SYNC_PANIC;
         return log_io_failed(log, err, "sync");
@@ -355,7 +331,8 @@ static int log_sync(struct engine *engine)
 }
 
 /* A log has no background work. */
-static int log_maintain(struct engine *engine, uint64_t budget_bytes, int64_t now_ns, bool *more)
+static int log_maintain(struct engine *engine, uint64_t budget_bytes, int64_t now_ns,
+                        bool *more)
 {
     (void)engine;
     (void)budget_bytes;
@@ -367,8 +344,8 @@ static int log_maintain(struct engine *engine, uint64_t budget_bytes, int64_t no
 static void log_close(struct engine *engine)
 {
     struct log_engine *log = log_of(engine);
-    /* I4. Not synced, and its failure is nobody's: without the mark the file is as good as after a
-     * crash. */
+    /* I4. Not synced, and its failure is nobody's: without the mark the file is as good as
+     * after a crash. */
     if (!log->is_read_only && log->owes_mark && log->synced == log->end)
         log_append(log, NULL, false);
     log_free(log);
@@ -377,16 +354,15 @@ static void log_close(struct engine *engine)
 /* ---- reading ---- */
 
 struct lookup {
-    struct bytes literal, escaped;      /* the key as bash and as we write it */
-    struct buffer value;                /* of the last match, as it stands in the file */
+    struct bytes literal, escaped; /* the key as bash and as we write it */
+    struct buffer value;           /* of the last match, as it stands in the file */
     bool is_found, is_literal;
 };
 
 static int lookup_item(void *context, const struct log_item *item)
 {
     struct lookup *lookup = context;
-    if (!bytes_equal(item->key, item->is_literal ? lookup->literal : lookup->escaped))
-        return 0;
+    if (!bytes_equal(item->key, item->is_literal ? lookup->literal : lookup->escaped)) return 0;
     lookup->is_found = !item->is_delete;
     lookup->is_literal = item->is_literal;
     return buffer_assign(&lookup->value, item->value);
@@ -400,10 +376,8 @@ static int log_visit(struct log_engine *log, const struct log_visitor *visitor)
     reader_init(&reader, log, log->end, VFS_USER_READ);
     int err = log_parse(&reader, visitor, &state);
     log_reader_deinit(&reader);
-    if (err)
-        return err;
-    if (state.is_damaged)
-        return log_corrupt(log, state.damage_offset, state.damage);
+    if (err) return err;
+    if (state.is_damaged) return log_corrupt(log, state.damage_offset, state.damage);
     if (state.end != log->end)
         return log_corrupt(log, state.end, "the file is shorter than it was");
     return 0;
@@ -427,10 +401,8 @@ static int log_get(struct engine *engine, struct bytes key, struct buffer *value
         lookup.escaped = buffer_bytes(&escaped);
         err = log_visit(log, &visitor);
     }
-    if (!err && !lookup.is_found)
-        err = -ENOENT;
-    if (!err)
-        err = value_decode(value, buffer_bytes(&lookup.value), lookup.is_literal);
+    if (!err && !lookup.is_found) err = -ENOENT;
+    if (!err) err = value_decode(value, buffer_bytes(&lookup.value), lookup.is_literal);
     buffer_deinit(&lookup.value);
     buffer_deinit(&escaped);
     return err;
@@ -439,21 +411,21 @@ static int log_get(struct engine *engine, struct bytes key, struct buffer *value
 /* ---- scans ---- */
 
 struct scan_entry {
-    uint64_t value_offset;      /* in the file, which never changes below `end`: the snapshot */
-    uint64_t key_offset;        /* in cursor->keys */
-    uint64_t order;             /* of the line: the last one of a key counts */
+    uint64_t value_offset; /* in the file, which never changes below `end`: the snapshot */
+    uint64_t key_offset;   /* in cursor->keys */
+    uint64_t order;        /* of the line: the last one of a key counts */
     uint32_t key_size, value_size;
-    uint32_t value_crc;         /* of the value as it stands in the file */
+    uint32_t value_crc; /* of the value as it stands in the file */
     bool is_delete, is_literal;
 };
 
 struct log_cursor {
     struct engine_cursor base;
     bool is_reverse;
-    struct buffer keys;         /* unescaped */
-    struct buffer entries;      /* of struct scan_entry, in key order */
+    struct buffer keys;    /* unescaped */
+    struct buffer entries; /* of struct scan_entry, in key order */
     size_t next, count;
-    struct buffer raw, value;   /* of the current entry */
+    struct buffer raw, value; /* of the current entry */
 };
 
 struct gather {
@@ -469,18 +441,20 @@ static int gather_item(void *context, const struct log_item *item)
     size_t before = c->keys.size;
     int err = item->is_literal ? buffer_append(&c->keys, item->key.data, item->key.size)
                                : log_unescape(&c->keys, item->key);
-    if (err)
-        return err;
+    if (err) return err;
     struct bytes key = bytes_of(c->keys.data + before, c->keys.size - before);
-    if (!range_holds(gather->range, key)) {
+    if (!engine_range_holds(gather->range, key)) {
         c->keys.size = before;
         return 0;
     }
-    struct scan_entry entry = {
-        .value_offset = item->value_offset, .key_offset = before, .order = gather->order++,
-        .key_size = (uint32_t)key.size, .value_size = (uint32_t)item->value.size,
-        .value_crc = crc32c(0, item->value.data, item->value.size),
-        .is_delete = item->is_delete, .is_literal = item->is_literal};
+    struct scan_entry entry = {.value_offset = item->value_offset,
+                               .key_offset = before,
+                               .order = gather->order++,
+                               .key_size = (uint32_t)key.size,
+                               .value_size = (uint32_t)item->value.size,
+                               .value_crc = crc32c(0, item->value.data, item->value.size),
+                               .is_delete = item->is_delete,
+                               .is_literal = item->is_literal};
     return buffer_append(&c->entries, &entry, sizeof(entry));
 }
 
@@ -501,12 +475,11 @@ static void entries_settle(struct log_cursor *c)
 {
     struct scan_entry *entries = (struct scan_entry *)(void *)c->entries.data;
     size_t count = c->entries.size / sizeof(*entries), kept = 0;
-    sort_array(entries, count, sizeof(*entries), entry_compare, c);
+    engine_sort(entries, count, sizeof(*entries), entry_compare, c);
     for (size_t i = 0; i < count; i++) {
         bool is_last = i + 1 == count ||
                        !bytes_equal(entry_key(c, &entries[i]), entry_key(c, &entries[i + 1]));
-        if (is_last && !entries[i].is_delete)
-            entries[kept++] = entries[i];
+        if (is_last && !entries[i].is_delete) entries[kept++] = entries[i];
     }
     c->count = kept;
 }
@@ -525,8 +498,7 @@ static int log_scan_open(struct engine *engine, const struct engine_range *range
 {
     const struct allocator *allocator = engine->host.allocator;
     struct log_cursor *c = allocator_alloc(allocator, sizeof(*c));
-    if (!c)
-        return -ENOMEM;
+    if (!c) return -ENOMEM;
     memset(c, 0, sizeof(*c));
     c->is_reverse = range->reverse;
     c->keys.allocator = c->entries.allocator = allocator;
@@ -547,21 +519,18 @@ static int log_scan_next(struct engine_cursor *cursor, struct bytes *key, struct
 {
     struct log_cursor *c = (struct log_cursor *)cursor;
     struct log_engine *log = log_of(cursor->engine);
-    if (c->next == c->count)
-        return 0;
+    if (c->next == c->count) return 0;
     const struct scan_entry *entries = (const struct scan_entry *)(const void *)c->entries.data;
     const struct scan_entry *entry = &entries[c->is_reverse ? c->count - 1 - c->next : c->next];
     int err = buffer_reserve(&c->raw, entry->value_size);
     if (!err && entry->value_size)
-        err = file_read_exact(log->file, entry->value_offset, c->raw.data, entry->value_size,
-                              VFS_USER_READ);
+        err = engine_file_read(log->file, entry->value_offset, c->raw.data, entry->value_size,
+                               VFS_USER_READ);
     c->raw.size = entry->value_size;
     if (err == -EBADMSG || (!err && crc32c(0, c->raw.data, c->raw.size) != entry->value_crc))
         return log_corrupt(log, entry->value_offset, "a value has changed since it was found");
-    if (!err)
-        err = value_decode(&c->value, buffer_bytes(&c->raw), entry->is_literal);
-    if (err)
-        return err;
+    if (!err) err = value_decode(&c->value, buffer_bytes(&c->raw), entry->is_literal);
+    if (err) return err;
     c->next++;
     *key = entry_key(c, entry);
     *value = buffer_bytes(&c->value);
@@ -581,19 +550,15 @@ static int log_checkpoint(struct engine *engine, const char *dir)
     struct vfs *vfs = engine->host.vfs;
     char path[ENGINE_PATH_SIZE];
     struct vfs_file *file;
-    int err = path_join(path, dir, FILE_NAME);
-    if (!err)
-        err = directory_create(vfs, dir);
-    if (!err)
-        err = vfs_open(vfs, path, VFS_WRITE | VFS_CREATE | VFS_EXCLUSIVE, &file);
-    if (err)
-        return err;
-    err = file_copy(engine->host.allocator, log->file, log->end, file, 0, NULL, VFS_REPAIR);
-    if (!err)
-        err = file_sync(engine, file, VFS_REPAIR, log->options.on_sync_failure);
+    int err = engine_path(path, dir, FILE_NAME);
+    if (!err) err = engine_dir_create(vfs, dir);
+    if (!err) err = vfs_open(vfs, path, VFS_WRITE | VFS_CREATE | VFS_EXCLUSIVE, &file);
+    if (err) return err;
+    err = engine_file_copy(engine->host.allocator, log->file, log->end, file, 0, NULL,
+                           VFS_REPAIR);
+    if (!err) err = engine_file_sync(engine, file, VFS_REPAIR, log->options.on_sync_failure);
     int close_err = vfs_close(file);
-    if (!err)
-        err = close_err;
+    if (!err) err = close_err;
     return err ? err : vfs_sync_dir(vfs, dir);
 }
 
@@ -614,11 +579,17 @@ static const char *log_error(struct engine *engine)
 /* ---- the table ---- */
 
 static const struct option log_option_table[] = {
-    {.name = "block_size", .type = OPTION_SIZE, .offset = offsetof(struct log_options, block_size),
-     .value = "64KiB", .low = 512, .high = 16 << 20,
+    {.name = "block_size",
+     .type = OPTION_SIZE,
+     .offset = offsetof(struct log_options, block_size),
+     .value = "64KiB",
+     .low = 512,
+     .high = 16 << 20,
      .doc = "bytes that a read of the file takes at once"},
-    {.name = "on_sync_failure", .type = OPTION_WORD,
-     .offset = offsetof(struct log_options, on_sync_failure), .value = "panic",
+    {.name = "on_sync_failure",
+     .type = OPTION_WORD,
+     .offset = offsetof(struct log_options, on_sync_failure),
+     .value = "panic",
      .words = sync_policy_words,
      .doc = "panic: no more writes until reopened; retry: sync again and believe it (unsafe)"},
 };

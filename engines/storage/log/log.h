@@ -11,8 +11,8 @@
 #include "engines/storage/engine.h"
 
 struct log_options {
-    int64_t block_size;             /* bytes a read takes at once */
-    int32_t on_sync_failure;        /* enum sync_policy */
+    int64_t block_size;      /* bytes a read takes at once */
+    int32_t on_sync_failure; /* enum sync_policy */
 };
 
 extern const struct engine_ops engine_log;

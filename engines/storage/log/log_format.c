@@ -1,8 +1,8 @@
 /* Lines of the log file, made and understood. No I/O here: every function maps bytes to bytes.
  *
  * Numbers are lower-case hexadecimal of fixed width, but the count of a commit line, which is
- * decimal without leading zeros. One text for one meaning: a line that says the same differently is
- * not ours, so a flipped bit never passes for another spelling.
+ * decimal without leading zeros. One text for one meaning: a line that says the same
+ * differently is not ours, so a flipped bit never passes for another spelling.
  */
 #include "engines/storage/log/log_format.h"
 
@@ -10,8 +10,8 @@
 #include <stdio.h>
 
 #define OFFSET_DIGITS 10u
-#define CRC_DIGITS    8u
-#define COUNT_DIGITS_MAX 10u        /* a batch counts in 32 bits */
+#define CRC_DIGITS 8u
+#define COUNT_DIGITS_MAX 10u /* a batch counts in 32 bits */
 
 static const char hex_lower[] = "0123456789abcdef";
 static const char hex_upper[] = "0123456789ABCDEF";
@@ -23,12 +23,10 @@ static bool take_hex(struct bytes *text, size_t digits, uint64_t *value)
 {
     const char *p = text->data;
     uint64_t v = 0;
-    if (text->size < digits)
-        return false;
+    if (text->size < digits) return false;
     for (size_t i = 0; i < digits; i++) {
         const char *digit = p[i] ? strchr(hex_lower, p[i]) : NULL;
-        if (!digit)
-            return false;
+        if (!digit) return false;
         v = v << 4 | (uint64_t)(digit - hex_lower);
     }
     *text = bytes_of(p + digits, text->size - digits);
@@ -39,8 +37,7 @@ static bool take_hex(struct bytes *text, size_t digits, uint64_t *value)
 static bool take_text(struct bytes *text, const char *expected)
 {
     size_t size = strlen(expected);
-    if (text->size < size || memcmp(text->data, expected, size) != 0)
-        return false;
+    if (text->size < size || memcmp(text->data, expected, size) != 0) return false;
     *text = bytes_of((const char *)text->data + size, text->size - size);
     return true;
 }
@@ -51,12 +48,10 @@ static bool take_count(struct bytes *text, uint64_t *value)
     uint64_t v = 0;
     size_t i = 0;
     for (; i < text->size && p[i] >= '0' && p[i] <= '9'; i++) {
-        if (i == COUNT_DIGITS_MAX || (i == 1 && p[0] == '0'))
-            return false;
+        if (i == COUNT_DIGITS_MAX || (i == 1 && p[0] == '0')) return false;
         v = v * 10 + (uint64_t)(p[i] - '0');
     }
-    if (i == 0)
-        return false;
+    if (i == 0) return false;
     *text = bytes_of(p + i, text->size - i);
     *value = v;
     return true;
@@ -66,10 +61,8 @@ enum log_line_kind log_line_read(struct bytes line, struct log_line_fields *fiel
 {
     struct bytes rest = line;
     uint64_t crc, previous;
-    if (line.size == 0 || *(const char *)line.data != '#')
-        return LOG_LINE_PLAIN;
-    if (bytes_equal(line, BYTES_LITERAL("#del")))
-        return LOG_LINE_DELETE;
+    if (line.size == 0 || *(const char *)line.data != '#') return LOG_LINE_PLAIN;
+    if (bytes_equal(line, BYTES_LITERAL("#del"))) return LOG_LINE_DELETE;
     if (take_text(&rest, "#,") && take_count(&rest, &fields->count) && take_text(&rest, ",") &&
         take_hex(&rest, CRC_DIGITS, &crc) && rest.size == 0) {
         fields->crc = (uint32_t)crc;
@@ -95,12 +88,10 @@ bool log_split(struct bytes line, struct bytes *key, struct bytes *value)
 {
     const char *p = line.data;
     const char *comma = line.size ? memchr(p, ',', line.size) : NULL;
-    if (!comma)
-        return false;
+    if (!comma) return false;
     size_t from = (size_t)(comma - p) + 1;
     *key = bytes_of(p, from - 1);
-    if (from < line.size && p[from] == ' ')
-        from++;
+    if (from < line.size && p[from] == ' ') from++;
     *value = bytes_of(p + from, line.size - from);
     return true;
 }
@@ -108,19 +99,17 @@ bool log_split(struct bytes line, struct bytes *key, struct bytes *value)
 /* Length of the UTF-8 sequence at p, 0 when it is none (RFC 3629, table 3-7 of Unicode). */
 static size_t utf8_length(const unsigned char *p, size_t size)
 {
-    if (p[0] < 0x80)
-        return 1;
-    size_t length = p[0] >= 0xc2 && p[0] <= 0xdf ? 2 : (p[0] & 0xf0) == 0xe0 ? 3
-                    : p[0] >= 0xf0 && p[0] <= 0xf4 ? 4 : 0;
-    if (length == 0 || length > size)
-        return 0;
+    if (p[0] < 0x80) return 1;
+    size_t length = p[0] >= 0xc2 && p[0] <= 0xdf   ? 2
+                    : (p[0] & 0xf0) == 0xe0        ? 3
+                    : p[0] >= 0xf0 && p[0] <= 0xf4 ? 4
+                                                   : 0;
+    if (length == 0 || length > size) return 0;
     unsigned char low = p[0] == 0xe0 ? 0xa0 : p[0] == 0xf0 ? 0x90 : 0x80;
     unsigned char high = p[0] == 0xed ? 0x9f : p[0] == 0xf4 ? 0x8f : 0xbf;
-    if (p[1] < low || p[1] > high)
-        return 0;
+    if (p[1] < low || p[1] > high) return 0;
     for (size_t i = 2; i < length; i++)
-        if ((p[i] & 0xc0) != 0x80)
-            return 0;
+        if ((p[i] & 0xc0) != 0x80) return 0;
     return length;
 }
 
@@ -128,14 +117,11 @@ bool log_line_is_foreign(struct bytes line)
 {
     const unsigned char *p = line.data;
     struct log_line_fields fields;
-    if (log_line_read(line, &fields) != LOG_LINE_PLAIN)
-        return false;
+    if (log_line_read(line, &fields) != LOG_LINE_PLAIN) return false;
     for (size_t i = 0, n; i < line.size; i += n) {
-        if ((p[i] < 0x20 && p[i] != '\t') || p[i] == 0x7f)
-            return false;
+        if ((p[i] < 0x20 && p[i] != '\t') || p[i] == 0x7f) return false;
         n = utf8_length(p + i, line.size - i);
-        if (n == 0)
-            return false;
+        if (n == 0) return false;
     }
     /* A begin line whose front was garbled still ends in ,synced,previous. */
     size_t remains = 2 + OFFSET_DIGITS + CRC_DIGITS;
@@ -161,11 +147,9 @@ int log_escape(struct buffer *out, struct bytes bytes)
 {
     const unsigned char *p = bytes.data;
     size_t size = 0;
-    for (size_t i = 0; i < bytes.size; i++)
-        size += is_plain(p[i]) ? 1 : 3;
+    for (size_t i = 0; i < bytes.size; i++) size += is_plain(p[i]) ? 1 : 3;
     int err = buffer_reserve(out, out->size + size);
-    if (err)
-        return err;
+    if (err) return err;
     unsigned char *to = out->data + out->size;
     for (size_t i = 0; i < bytes.size; i++) {
         if (is_plain(p[i])) {
@@ -183,13 +167,10 @@ int log_escape(struct buffer *out, struct bytes bytes)
 /* The byte at text[*i], which moves on; -1 when the text is not what log_escape makes. */
 static int next_byte(const unsigned char *p, size_t size, size_t *i)
 {
-    if (is_plain(p[*i]))
-        return p[(*i)++];
-    if (p[*i] != '%' || size - *i < 3 || !p[*i + 1] || !p[*i + 2])
-        return -1;
+    if (is_plain(p[*i])) return p[(*i)++];
+    if (p[*i] != '%' || size - *i < 3 || !p[*i + 1] || !p[*i + 2]) return -1;
     const char *high = strchr(hex_upper, p[*i + 1]), *low = strchr(hex_upper, p[*i + 2]);
-    if (!high || !low)
-        return -1;
+    if (!high || !low) return -1;
     int byte = (int)((high - hex_upper) << 4 | (low - hex_upper));
     *i += 3;
     return is_plain((unsigned char)byte) ? -1 : byte;
@@ -198,21 +179,18 @@ static int next_byte(const unsigned char *p, size_t size, size_t *i)
 bool log_is_escaped(struct bytes text)
 {
     for (size_t i = 0; i < text.size;)
-        if (next_byte(text.data, text.size, &i) < 0)
-            return false;
+        if (next_byte(text.data, text.size, &i) < 0) return false;
     return true;
 }
 
 int log_unescape(struct buffer *out, struct bytes text)
 {
     int err = buffer_reserve(out, out->size + text.size);
-    if (err)
-        return err;
+    if (err) return err;
     size_t size = out->size;
     for (size_t i = 0; i < text.size;) {
         int byte = next_byte(text.data, text.size, &i);
-        if (byte < 0)
-            return -EBADMSG;
+        if (byte < 0) return -EBADMSG;
         out->data[size++] = (unsigned char)byte;
     }
     out->size = size;
@@ -244,13 +222,10 @@ int log_append_begin(struct buffer *out, uint64_t start, uint64_t synced, uint32
 int log_append_item(struct buffer *out, const struct engine_batch_item *item)
 {
     int err = item->is_delete ? append_text(out, "#del\n") : 0;
-    if (!err)
-        err = log_escape(out, item->key);
+    if (!err) err = log_escape(out, item->key);
     /* A delete has no space behind the comma, so that db_get prints an empty line for it. */
-    if (!err)
-        err = append_text(out, item->is_delete ? "," : ", ");
-    if (!err && !item->is_delete)
-        err = log_escape(out, item->value);
+    if (!err) err = append_text(out, item->is_delete ? "," : ", ");
+    if (!err && !item->is_delete) err = log_escape(out, item->value);
     return err ? err : append_text(out, "\n");
 }
 
@@ -261,7 +236,6 @@ int log_append_commit(struct buffer *out, uint64_t count, uint32_t crc, uint32_t
     uint32_t sum = crc32c(crc, line, (size_t)size);
     snprintf(line + size, sizeof(line) - (size_t)size, "%08x\n", sum);
     int err = append_text(out, line);
-    if (!err)
-        *whole = sum;
+    if (!err) *whole = sum;
     return err;
 }

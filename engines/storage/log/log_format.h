@@ -4,22 +4,22 @@
 
 #include "engines/storage/engine.h"
 
-#define LOG_OFFSET_MAX ((UINT64_C(1) << 40) - 1)    /* ten hexadecimal digits: 1 TiB */
+#define LOG_OFFSET_MAX ((UINT64_C(1) << 40) - 1) /* ten hexadecimal digits: 1 TiB */
 
 enum log_line_kind {
-    LOG_LINE_PLAIN,     /* anything else: of bash, or an item inside a batch */
-    LOG_LINE_ADOPT,     /* #=,from,crc */
-    LOG_LINE_BEGIN,     /* #+,start,synced,previous */
-    LOG_LINE_DELETE,    /* #del */
-    LOG_LINE_COMMIT,    /* #,count,crc */
+    LOG_LINE_PLAIN,  /* anything else: of bash, or an item inside a batch */
+    LOG_LINE_ADOPT,  /* #=,from,crc */
+    LOG_LINE_BEGIN,  /* #+,start,synced,previous */
+    LOG_LINE_DELETE, /* #del */
+    LOG_LINE_COMMIT, /* #,count,crc */
 };
 
 struct log_line_fields {
-    uint64_t start;     /* BEGIN: its own offset; ADOPT: where the adopted bytes begin */
-    uint64_t synced;    /* BEGIN: all bytes before it were durable when it was written */
-    uint32_t previous;  /* BEGIN: crc of the batch before */
-    uint32_t crc;       /* ADOPT, COMMIT */
-    uint64_t count;     /* COMMIT: items */
+    uint64_t start;    /* BEGIN: its own offset; ADOPT: where the adopted bytes begin */
+    uint64_t synced;   /* BEGIN: all bytes before it were durable when it was written */
+    uint32_t previous; /* BEGIN: crc of the batch before */
+    uint32_t crc;      /* ADOPT, COMMIT */
+    uint64_t count;    /* COMMIT: items */
 };
 
 enum log_line_kind log_line_read(struct bytes line, struct log_line_fields *fields);

@@ -7,16 +7,16 @@
  *                       ^                                 |
  *                       '------------ #,count,crc --------'
  *
- * outside (parse_outside) collects lines of bash: each is clean (log_line_is_foreign) or the region
- * is suspect until an #= line vouches for it with a checksum. inside (parse_batch) admits only what
- * log_append_* make, counts the items and sums the bytes. Whatever else comes is damage, and ends
- * the parse. Where good bytes end then:
+ * outside (parse_outside) collects lines of bash: each is clean (log_line_is_foreign) or the
+ * region is suspect until an #= line vouches for it with a checksum. inside (parse_batch)
+ * admits only what log_append_* make, counts the items and sums the bytes. Whatever else comes
+ * is damage, and ends the parse. Where good bytes end then:
  *
  *     in a batch                             where the batch began (batches are whole, I1)
  *     a last line without its newline        at that line
  *     a line that is not clean               at that line: what stands before is of bash
- *     #del or #,count,crc outside a batch    after the last batch: a batch lost its begin line, so
- *                                            the clean lines before are its items, not of bash
+ *     #del or #,count,crc outside a batch    after the last batch: a batch lost its begin line,
+ * so the clean lines before are its items, not of bash
  *
  * Damage alone does not tell a torn write from rot: log_claims_behind() does (I4, log.c).
  */
@@ -30,8 +30,11 @@ void log_reader_init(struct log_reader *reader, const struct allocator *allocato
                      struct vfs_file *file, uint64_t limit, size_t block_size,
                      enum vfs_purpose purpose)
 {
-    *reader = (struct log_reader){.file = file, .purpose = purpose, .limit = limit,
-                                  .block_size = block_size, .window = {.allocator = allocator}};
+    *reader = (struct log_reader){.file = file,
+                                  .purpose = purpose,
+                                  .limit = limit,
+                                  .block_size = block_size,
+                                  .window = {.allocator = allocator}};
 }
 
 void log_reader_deinit(struct log_reader *reader)
@@ -64,14 +67,11 @@ static int reader_fill(struct log_reader *reader)
     uint64_t from = reader->window_offset + w->size;
     uint64_t left = reader->limit > from ? reader->limit - from : 0;
     size_t size = left < reader->block_size ? (size_t)left : reader->block_size;
-    if (size == 0)
-        return 0;
+    if (size == 0) return 0;
     int err = buffer_reserve(w, w->size + size);
-    if (err)
-        return err;
+    if (err) return err;
     int64_t n = vfs_read(reader->file, from, w->data + w->size, size, reader->purpose);
-    if (n < 0)
-        return (int)n;
+    if (n < 0) return (int)n;
     w->size += (size_t)n;
     return n > 0;
 }
@@ -79,23 +79,19 @@ static int reader_fill(struct log_reader *reader)
 int log_reader_next(struct log_reader *reader, struct log_line *line)
 {
     struct buffer *w = &reader->window;
-    size_t searched = 0;                    /* of the line's bytes: each is looked at once */
+    size_t searched = 0; /* of the line's bytes: each is looked at once */
     const unsigned char *newline;
     for (;;) {
         size_t held = w->size - reader->position;
         const unsigned char *from = held ? w->data + reader->position : NULL;
         newline = held > searched ? memchr(from + searched, '\n', held - searched) : NULL;
-        if (newline)
-            break;
+        if (newline) break;
         searched = held;
         int more = reader_fill(reader);
-        if (more < 0)
-            return more;
-        if (more == 0)
-            break;
+        if (more < 0) return more;
+        if (more == 0) break;
     }
-    if (reader->position == w->size)
-        return 0;
+    if (reader->position == w->size) return 0;
     const unsigned char *from = w->data + reader->position;
     size_t size = newline ? (size_t)(newline - from) : w->size - reader->position;
     line->text = bytes_of(from, size);
@@ -128,20 +124,21 @@ static bool item_read(const struct log_line *line, bool is_delete, struct log_it
     struct bytes text = line->text;
     item->is_delete = is_delete;
     item->is_literal = false;
-    if (!log_split(text, &item->key, &item->value))
-        return false;
+    if (!log_split(text, &item->key, &item->value)) return false;
     /* "key," is a delete, "key, value" a put: the space tells, and split took it. */
     size_t between = text.size - item->key.size - item->value.size;
-    if (between != (is_delete ? 1 : 2) || (is_delete && item->value.size != 0))
-        return false;
+    if (between != (is_delete ? 1 : 2) || (is_delete && item->value.size != 0)) return false;
     item->value_offset = line->offset + item->key.size + between;
     return log_is_escaped(item->key) && log_is_escaped(item->value);
 }
 
-struct batch_result { uint64_t end, synced, count; uint32_t crc, previous; };
+struct batch_result {
+    uint64_t end, synced, count;
+    uint32_t crc, previous;
+};
 
-/* Parses a batch whose BEGIN line has been read; `crc` covers an ADOPT line before it. 1: whole;
- * 0: damaged, said in *state; or -errno. `first` is where the batch began. */
+/* Parses a batch whose BEGIN line has been read; `crc` covers an ADOPT line before it. 1:
+ * whole; 0: damaged, said in *state; or -errno. `first` is where the batch began. */
 static int parse_batch(struct log_reader *reader, const struct log_line *begin, uint32_t crc,
                        uint64_t first, const struct log_visitor *visitor,
                        struct batch_result *result, struct log_state *state)
@@ -159,21 +156,18 @@ static int parse_batch(struct log_reader *reader, const struct log_line *begin, 
     crc = crc_line(crc, &line);
     for (;;) {
         int n = log_reader_next(reader, &line);
-        if (n < 0)
-            return n;
+        if (n < 0) return n;
         if (n == 0 || !line.is_terminated)
             return damaged(state, first, n ? line.offset : first, "a batch without its end");
         enum log_line_kind kind = log_line_read(line.text, &fields);
-        if (kind == LOG_LINE_COMMIT && !is_delete)
-            break;
+        if (kind == LOG_LINE_COMMIT && !is_delete) break;
         if (kind == LOG_LINE_DELETE && !is_delete) {
             is_delete = true;
         } else {
             if (kind != LOG_LINE_PLAIN || !item_read(&line, is_delete, &item))
                 return damaged(state, first, line.offset, "a line that no batch has");
             int err = visitor ? visitor->item(visitor->context, &item) : 0;
-            if (err)
-                return err;
+            if (err) return err;
             is_delete = false;
             count++;
         }
@@ -197,31 +191,29 @@ static int item_of_bash(const struct log_line *line, const struct log_visitor *v
 {
     struct log_item item = {.is_literal = true};
     if (!visitor || !log_split(line->text, &item.key, &item.value))
-        return 0;               /* a line without a comma is nobody's value: db_get skips it too */
+        return 0; /* a line without a comma is nobody's value: db_get skips it too */
     item.value_offset = line->offset + line->text.size - item.value.size;
     return visitor->item(visitor->context, &item);
 }
 
-/* One stretch outside: up to and with the next batch, or to the end. 1: a batch was parsed; 0: the
- * end, or damage; or -errno. */
+/* One stretch outside: up to and with the next batch, or to the end. 1: a batch was parsed; 0:
+ * the end, or damage; or -errno. */
 static int parse_outside(struct log_reader *reader, const struct log_visitor *visitor,
                          struct log_state *state)
 {
     struct log_line line;
     struct log_line_fields fields;
     struct batch_result batch;
-    uint64_t suspect = UINT64_MAX;          /* the first line that is not clean */
-    bool is_orphan = false;                 /* and it is one of ours, outside a batch */
-    uint64_t adopt_from = UINT64_MAX;       /* where the bytes of an ADOPT line just read begin */
-    uint64_t first = 0;                     /* where that line stands */
+    uint64_t suspect = UINT64_MAX;    /* the first line that is not clean */
+    bool is_orphan = false;           /* and it is one of ours, outside a batch */
+    uint64_t adopt_from = UINT64_MAX; /* where the bytes of an ADOPT line just read begin */
+    uint64_t first = 0;               /* where that line stands */
     uint32_t crc = 0;
-    uint32_t running = 0;                   /* sum of all lines since the last batch */
+    uint32_t running = 0; /* sum of all lines since the last batch */
     for (;;) {
         int n = log_reader_next(reader, &line);
-        if (n < 0)
-            return n;
-        if (n == 0)
-            break;
+        if (n < 0) return n;
+        if (n == 0) break;
         enum log_line_kind kind =
             line.is_terminated ? log_line_read(line.text, &fields) : LOG_LINE_PLAIN;
         if (adopt_from != UINT64_MAX && kind != LOG_LINE_BEGIN)
@@ -235,19 +227,16 @@ static int parse_outside(struct log_reader *reader, const struct log_visitor *vi
         }
         if (kind == LOG_LINE_BEGIN &&
             (adopt_from != UINT64_MAX || line.offset == state->covered)) {
-            if (adopt_from == UINT64_MAX)
-                first = line.offset;
+            if (adopt_from == UINT64_MAX) first = line.offset;
             n = parse_batch(reader, &line, crc, first, visitor, &batch, state);
-            if (n <= 0)
-                return n;
+            if (n <= 0) return n;
             if (batch.previous != state->crc)
                 return damaged(state, first, first, "a batch of another history");
             state->covered = state->end = batch.end;
             state->crc = batch.crc;
             state->foreign_crc = 0;
             state->batches++;
-            if (batch.synced > state->claimed)
-                state->claimed = batch.synced;
+            if (batch.synced > state->claimed) state->claimed = batch.synced;
             state->last_is_claimed = batch.count == 0 && batch.synced == first;
             return 1;
         }
@@ -261,13 +250,11 @@ static int parse_outside(struct log_reader *reader, const struct log_visitor *vi
             state->foreign_crc = running;
         }
         int err = item_of_bash(&line, visitor);
-        if (err)
-            return err;
+        if (err) return err;
     }
     if (adopt_from != UINT64_MAX)
         return damaged(state, first, first, "an adoption without its batch");
-    if (suspect == UINT64_MAX)
-        return 0;
+    if (suspect == UINT64_MAX) return 0;
     return damaged(state, is_orphan ? state->covered : suspect, suspect,
                    is_orphan ? "the end of a batch that has no begin" : "a broken line");
 }
@@ -278,11 +265,9 @@ int log_parse(struct log_reader *reader, const struct log_visitor *visitor,
     memset(state, 0, sizeof(*state));
     log_reader_seek(reader, 0);
     int n;
-    do
-        n = parse_outside(reader, visitor, state);
+    do n = parse_outside(reader, visitor, state);
     while (n > 0);
-    if (n == 0 && state->end == state->covered)
-        state->foreign_crc = 0;
+    if (n == 0 && state->end == state->covered) state->foreign_crc = 0;
     return n;
 }
 
@@ -293,8 +278,7 @@ static const char *find_sign(struct bytes text)
 {
     const char *p = text.data, *last = p + text.size;
     while (last - p >= 3 && (p = memchr(p, '#', (size_t)(last - p) - 2)) != NULL) {
-        if ((p[1] == '+' || p[1] == '=') && p[2] == ',')
-            return p;
+        if ((p[1] == '+' || p[1] == '=') && p[2] == ',') return p;
         p++;
     }
     return NULL;
@@ -308,31 +292,29 @@ int log_claims_behind(struct log_reader *reader, const struct log_state *state,
     struct batch_result batch;
     struct log_line_fields fields;
     uint64_t most = 0;
-    uint32_t adopted = 0;       /* sum of an ADOPT line directly before: its batch covers it */
+    uint32_t adopted = 0; /* sum of an ADOPT line directly before: its batch covers it */
     int n;
     log_reader_seek(reader, state->end);
     while ((n = log_reader_next(reader, &line)) > 0) {
-        /* A batch behind damage need not stand at the start of a line: the newline before it may
-         * be what is damaged. Its start field says where it stands, so nothing is mistaken. */
+        /* A batch behind damage need not stand at the start of a line: the newline before it
+         * may be what is damaged. Its start field says where it stands, so nothing is mistaken.
+         */
         uint64_t next = line.offset + line.text.size + 1;
         const char *sign = line.is_terminated ? find_sign(line.text) : NULL;
         size_t before = sign ? (size_t)(sign - (const char *)line.text.data) : 0;
         struct log_line rest = {.text = bytes_of(sign, sign ? line.text.size - before : 0),
-                                .offset = line.offset + before, .is_terminated = true};
+                                .offset = line.offset + before,
+                                .is_terminated = true};
         enum log_line_kind kind = sign ? log_line_read(rest.text, &fields) : LOG_LINE_PLAIN;
         uint32_t crc = adopted;
         adopted = kind == LOG_LINE_ADOPT ? crc_line(0, &rest) : 0;
-        if (kind != LOG_LINE_BEGIN)
-            continue;
+        if (kind != LOG_LINE_BEGIN) continue;
         n = parse_batch(reader, &rest, crc, rest.offset, NULL, &batch, &scratch);
-        if (n < 0)
-            return n;
-        if (n > 0 && batch.synced > most)
-            most = batch.synced;
+        if (n < 0) return n;
+        if (n > 0 && batch.synced > most) most = batch.synced;
         log_reader_seek(reader, n > 0 ? batch.end : next);
     }
-    if (n == 0)
-        *claimed = most;
+    if (n == 0) *claimed = most;
     return n;
 }
 
@@ -343,7 +325,6 @@ int log_is_foreign(struct log_reader *reader)
     int n;
     log_reader_seek(reader, 0);
     while ((n = log_reader_next(reader, &line)) > 0)
-        if (log_line_read(line.text, &fields) != LOG_LINE_PLAIN)
-            return 0;
+        if (log_line_read(line.text, &fields) != LOG_LINE_PLAIN) return 0;
     return n < 0 ? n : 1;
 }

@@ -1,4 +1,5 @@
-/* Reading the log file: lines in blocks, and the one parser that recovery, get and scan share. */
+/* Reading the log file: lines in blocks, and the one parser that recovery, get and scan share.
+ */
 #ifndef FAULTLINE_ENGINES_STORAGE_LOG_PARSE_H
 #define FAULTLINE_ENGINES_STORAGE_LOG_PARSE_H
 
@@ -8,14 +9,18 @@
 struct log_reader {
     struct vfs_file *file;
     enum vfs_purpose purpose;
-    uint64_t limit;             /* bytes of the file that are read at most */
-    size_t block_size;          /* bytes a read takes at once */
-    struct buffer window;       /* what has been read and not yet left behind */
-    uint64_t window_offset;     /* of window.data[0] in the file */
-    size_t position;            /* in the window: where the next line begins */
+    uint64_t limit;         /* bytes of the file that are read at most */
+    size_t block_size;      /* bytes a read takes at once */
+    struct buffer window;   /* what has been read and not yet left behind */
+    uint64_t window_offset; /* of window.data[0] in the file */
+    size_t position;        /* in the window: where the next line begins */
 };
 
-struct log_line { struct bytes text; uint64_t offset; bool is_terminated; };
+struct log_line {
+    struct bytes text;
+    uint64_t offset;
+    bool is_terminated;
+};
 
 void log_reader_init(struct log_reader *reader, const struct allocator *allocator,
                      struct vfs_file *file, uint64_t limit, size_t block_size,
@@ -27,38 +32,39 @@ int log_reader_next(struct log_reader *reader, struct log_line *line);
 
 struct log_item {
     bool is_delete;
-    bool is_literal;            /* of bash: key and value are bytes; else they are escaped */
-    struct bytes key, value;    /* as they stand in the file */
+    bool is_literal;         /* of bash: key and value are bytes; else they are escaped */
+    struct bytes key, value; /* as they stand in the file */
     uint64_t value_offset;
 };
 
 struct log_visitor {
-    int (*item)(void *context, const struct log_item *item);    /* 0, or an errno that ends it */
+    int (*item)(void *context, const struct log_item *item); /* 0, or an errno that ends it */
     void *context;
 };
 
 /* What a parse found. Good bytes are [0, end); beyond stands nothing, or damage. */
 struct log_state {
-    uint64_t end;               /* where good bytes end */
-    uint64_t covered;           /* end of the last whole batch */
-    uint32_t crc;               /* of that batch, 0 before the first */
-    uint32_t foreign_crc;       /* of [covered, end): lines of bash that no batch covers yet */
-    uint64_t claimed;           /* the most bytes that any batch says were durable */
+    uint64_t end;         /* where good bytes end */
+    uint64_t covered;     /* end of the last whole batch */
+    uint32_t crc;         /* of that batch, 0 before the first */
+    uint32_t foreign_crc; /* of [covered, end): lines of bash that no batch covers yet */
+    uint64_t claimed;     /* the most bytes that any batch says were durable */
     uint64_t batches;
-    bool last_is_claimed;       /* all bytes before the last batch's start are claimed durable,
-                                   and it has no items: a mark, after which nothing is owed */
-    bool is_damaged;            /* [end, ...) is not good: */
-    uint64_t damage_offset;     /* the line that showed it */
-    const char *damage;         /* and why */
+    bool last_is_claimed;   /* all bytes before the last batch's start are claimed durable,
+                               and it has no items: a mark, after which nothing is owed */
+    bool is_damaged;        /* [end, ...) is not good: */
+    uint64_t damage_offset; /* the line that showed it */
+    const char *damage;     /* and why */
 };
 
-/* Parses from the start. 0 with the state filled, also when there is damage; or -errno of a read
- * or of the visitor. Items are reported before their batch is known to be whole: a caller drops
- * what it gathered when the state is damaged. */
+/* Parses from the start. 0 with the state filled, also when there is damage; or -errno of a
+ * read or of the visitor. Items are reported before their batch is known to be whole: a caller
+ * drops what it gathered when the state is damaged. */
 int log_parse(struct log_reader *reader, const struct log_visitor *visitor,
               struct log_state *state);
 
-/* After damage: the most bytes that a whole batch anywhere behind state->end says were durable. */
+/* After damage: the most bytes that a whole batch anywhere behind state->end says were durable.
+ */
 int log_claims_behind(struct log_reader *reader, const struct log_state *state,
                       uint64_t *claimed);
 
