@@ -6,7 +6,7 @@
  *
  * fraction = served / invoked, over operations invoked in the window. Served is an
  * acknowledgement, or a definite answer about the data (a compare_and_set that did not match, a
- * lock that is held).
+ * lock that is held, an id that the second store does not know).
  *
  * longest gap: the longest time during which some client was waiting or trying and none was
  * served. Between two consecutive served returns a gap starts at the earlier one if an
@@ -28,11 +28,12 @@ static bool is_query(const struct history_op *op)
             op->type == HISTORY_SCAN);
 }
 
-static bool is_served(const struct history_op *op)
+bool op_is_served(const struct history_op *op)
 {
     if (op->outcome == OUTCOME_OK) return true;
     return op->outcome == OUTCOME_FAIL &&
-           (op->status == HISTORY_STATUS_MISMATCH || op->status == HISTORY_STATUS_HELD);
+           (op->status == HISTORY_STATUS_MISMATCH || op->status == HISTORY_STATUS_HELD ||
+            op->status == HISTORY_STATUS_NOT_FOUND);
 }
 
 static bool any(const struct check_input *input, bool (*wanted)(const struct history_op *op))
@@ -70,7 +71,7 @@ static void judge(const struct check_input *input, struct check_result *result,
         if (op->invoke_ns > last_ns) last_ns = op->invoke_ns;
         if (!op_in_window(input, op->invoke_ns)) continue;
         invoked++;
-        served += is_served(op);
+        served += op_is_served(op);
     }
     int64_t end_ns = input->faults_end_ns ? input->faults_end_ns : last_ns;
     if (input->until_ns < end_ns) end_ns = input->until_ns;
@@ -97,7 +98,7 @@ static void judge(const struct check_input *input, struct check_result *result,
         const struct history_op *op = &index.ops[returns[i]];
         if (!op_in_window(input, op->invoke_ns)) continue;
         waiting--;
-        if (!is_served(op)) continue;
+        if (!op_is_served(op)) continue;
         if (since_ns >= 0) gap_offer(&longest, since_ns, now_ns);
         since_ns = waiting ? now_ns : -1;
     }

@@ -14,8 +14,10 @@
  * down. So a handover and a return to the first node are no violation, with epochs or without;
  * two nodes that take turns are. That the write was invoked later matters: a deposed Raft
  * leader may rightly answer for an entry that a majority had before it was deposed, late. It
- * can commit nothing that a client asked for after its successor had committed. Counted in
- * acknowledgements.
+ * can commit nothing that a client asked for after its successor had committed. An
+ * acknowledgement whose token no write of the history carries (a delete) says that its node was
+ * acknowledging then, and is not judged itself, for when it was asked for is not known. Counted
+ * in acknowledgements.
  *
  * Method: acknowledgements sorted by the invocation of their write, facts in time order entered
  * before each; by epoch the last acknowledgement of two different nodes, over all epochs the
@@ -245,6 +247,7 @@ void check_single_writer(const struct check_input *input, struct check_result *r
     uint32_t first = NO_OP, first_other = NO_OP;
     for (uint32_t i = 0; i < count; i++) {
         const struct acknowledgement *ack = &acks[order[i].ack];
+        if (ack->op == NO_OP) continue;
         for (; next < count && acks[next].time_ns < ack->invoke_ns; next++) {
             best_enter(&highest, acks, next);
             best_enter(&of_epoch[acks[next].epoch_index], acks, next);

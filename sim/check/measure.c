@@ -146,9 +146,7 @@ static int64_t fraction_ppm(const struct check_input *input, bool writes)
             !op_in_window(input, op->invoke_ns))
             continue;
         invoked++;
-        served += op->outcome == OUTCOME_OK ||
-                  (op->outcome == OUTCOME_FAIL && (op->status == HISTORY_STATUS_MISMATCH ||
-                                                   op->status == HISTORY_STATUS_HELD));
+        served += op_is_served(op);
     }
     return invoked ? (int64_t)(served * 1000000 / invoked) : 1000000;
 }

@@ -54,6 +54,9 @@ bool seen_next(const struct history *history, uint32_t op, struct seen *cursor, 
 bool op_is_read(const struct history_op *op);
 /* True for write, delete, compare_and_set, insert. */
 bool op_is_write(const struct history_op *op);
+/* True for an acknowledgement and for a definite answer about the data (mismatch, held, not
+ * found). */
+bool op_is_served(const struct history_op *op);
 bool op_in_window(const struct check_input *input, int64_t return_ns);
 
 /* ---- final state: what stands under each key after quiescence ---- */

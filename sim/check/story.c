@@ -115,7 +115,7 @@ static void say_operation(struct text *text, const struct index *index, uint32_t
         case HISTORY_SCAN: say(text, "scans from %s", key); break;
         case HISTORY_LOCK: say(text, "locks %s", key); break;
         case HISTORY_UNLOCK: say(text, "unlocks %s", key); break;
-        case HISTORY_BIND: say(text, "binds %s to owner %u", key, (unsigned)op->owner); break;
+        case HISTORY_BIND: say(text, "binds %s to %s", key, say_value(index, op->token)); break;
         default: break;
         }
         if (op_is_write(op) && op->lock_token)

@@ -71,6 +71,7 @@ static void test_definite_answers_are_service(void **state)
     (void)state;
     judge_gap("A cas x=1>2 100..110 fail status=2 saw=7\nA lock L 200..210 fail status=3", 0,
               1000000, 10, 100);
+    judge_gap("B res t/1= 100..110 fail status=1", 0, 1000000, 10, 100);
 }
 
 static void test_counts_of_operations(void **state)

@@ -196,6 +196,22 @@ static void test_late_answer_of_a_deposed_leader_is_no_violation(void **state)
     end(&bench);
 }
 
+static void test_acknowledgements_of_unknown_tokens_are_evidence_but_not_judged(void **state)
+{
+    (void)state;
+    struct bench bench;
+    begin(&bench, ten_writes);
+    leads(&bench, 0, 0, 1);
+    acks(&bench, 15, 0, 1, 1);
+    leads(&bench, 17, 1, 2);
+    acks(&bench, 25, 1, 99, 2); /* a delete: no write carries its token */
+    acks(&bench, 35, 0, 98, 1);
+    judge(&bench, "single_writer", CHECK_HOLDS, 0);
+    acks(&bench, 45, 0, 4, 1); /* asked for at 40, after the delete of epoch 2 */
+    judge(&bench, "single_writer", CHECK_VIOLATED, 1);
+    end(&bench);
+}
+
 static void test_without_epochs_both_sides_of_a_split_are_counted(void **state)
 {
     (void)state;
@@ -316,6 +332,7 @@ int main(void)
         cmocka_unit_test(test_handover_and_return_are_no_split_brain),
         cmocka_unit_test(test_deposed_writer_of_an_older_epoch_is_counted),
         cmocka_unit_test(test_late_answer_of_a_deposed_leader_is_no_violation),
+        cmocka_unit_test(test_acknowledgements_of_unknown_tokens_are_evidence_but_not_judged),
         cmocka_unit_test(test_without_epochs_both_sides_of_a_split_are_counted),
         cmocka_unit_test(test_highest_epochs_of_two_nodes_are_kept_apart),
         cmocka_unit_test(test_nodes_that_differ_from_most_are_counted),
