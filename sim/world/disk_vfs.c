@@ -354,7 +354,7 @@ static int disk_sync_dir(struct vfs *vfs, const char *path)
     }
     if (lying)
         fault_effect(disk, lying, 1);
-    else if (disk->dirops_count)
+    else   /* even with nothing pending: a lane called later may still change names before this one's start */
         sync_item_add(disk, dir, start, disk->cursor, disk->sequence_next++);
     return 0;
 }

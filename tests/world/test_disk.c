@@ -2,69 +2,9 @@
  * Method: calls on a bare disk with a cursor set by hand; each rule of durability by name; a stop at every nanosecond around each effect.
  */
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 
-#include <cmocka.h>
-
-#include "sim/world/disk.h"
-
-/* Every call takes a time that a test can reckon with: a look-up 1 ns, a buffered write or a change of names 10, a device write 100, a flush 1000. */
-static struct disk *disk_new(void)
-{
-    struct disk_config config = {
-        .read_latency = {.kind = DIST_CONSTANT, .a = 50}, .write_latency = {.kind = DIST_CONSTANT, .a = 100},
-        .sync_latency = {.kind = DIST_CONSTANT, .a = 1000}, .queue_depth = 4, .cache_bytes = 1 << 20, .cache_hit_ns = 1, .cache_write_ns = 10,
-    };
-    return disk_create(&config, 7, "n1", NULL);
-}
-
-static void put(struct disk *d, const char *path, uint64_t offset, const char *text)
-{
-    struct vfs_file *f;
-    assert_int_equal(vfs_open(disk_vfs(d), path, VFS_WRITE | VFS_CREATE, &f), 0);
-    assert_int_equal(vfs_write(f, offset, bytes_string(text), VFS_LOG), 0);
-    assert_int_equal(vfs_close(f), 0);
-}
-
-static void put_synced(struct disk *d, const char *path, const char *text)
-{
-    struct vfs_file *f;
-    assert_int_equal(vfs_open(disk_vfs(d), path, VFS_WRITE | VFS_CREATE, &f), 0);
-    assert_int_equal(vfs_write(f, 0, bytes_string(text), VFS_LOG), 0);
-    assert_int_equal(vfs_sync(f, VFS_LOG), 0);
-    assert_int_equal(vfs_sync_dir(disk_vfs(d), ""), 0);
-    assert_int_equal(vfs_close(f), 0);
-}
-
-/* What a file reads as; NULL when it is not there. */
-static const char *text_of(struct disk *d, const char *path)
-{
-    static char text[8192];
-    struct vfs_file *f;
-    if (vfs_open(disk_vfs(d), path, VFS_READ, &f))
-        return NULL;
-    int64_t n = vfs_read(f, 0, text, sizeof text - 1, VFS_USER_READ);
-    assert_true(n >= 0);
-    text[n] = '\0';
-    assert_int_equal(vfs_close(f), 0);
-    return text;
-}
-
-static void assert_text(struct disk *d, const char *path, const char *expected)
-{
-    const char *text = text_of(d, path);
-    if (!expected)
-        assert_null(text);
-    else {
-        assert_non_null(text);
-        assert_string_equal(text, expected);
-    }
-}
+#include "tests/world/disk_fixture.h"
 
 static void test_disk_reads_what_was_written(void **state)
 {
