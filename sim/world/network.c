@@ -1,37 +1,47 @@
 /* The network: how a message travels.
  *
- * A message is a *flight* over a *link* (from, to), in the *stream* of its class. Links and streams are made on first use, so a ring of a thousand nodes costs what
- * it uses and nothing is n x n.
+ * A message is a *flight* over a *link* (from, to), in the *stream* of its class. Links and
+ * streams are made on first use, so a ring of a thousand nodes costs what it uses and nothing
+ * is n x n.
  *
  *     network_send -> depart -- judged: drop --------------------------> lost, stream breaks
- *                       |  \--- judged: hold, or the stream waits ------> held -> resume -> depart
+ *                       |  \--- judged: hold, or the stream waits ------> held -> resume ->
+ * depart
  *                       v
- *                    transmit: the link's wire is free | size / bandwidth | latency (slowed) | retransmissions or reordering
+ *                    transmit: the link's wire is free | size / bandwidth | latency (slowed) |
+ * retransmissions or reordering
  *                       v
  *                    arrive -- judged: drop, or the stream broke since --> lost, stream breaks
- *                       |  \--- judged: hold --------------------------> held -> resume -> arrive
+ *                       |  \--- judged: hold --------------------------> held -> resume ->
+ * arrive
  *                       v
  *                    the endpoint's receive function
  *
  * A stream of ordered transport:
  *
- *     OPEN --(a message is lost to a cut: stream_break)--> BROKEN --(the cut ends: network_resume)--> CONNECTING --(reconnect_ns: stream_opens)--> OPEN
+ *     OPEN --(a message is lost to a cut: stream_break)--> BROKEN --(the cut ends:
+ * network_resume)--> CONNECTING --(reconnect_ns: stream_opens)--> OPEN
  *
- * A break changes the stream's connection number; what departed under an older number is lost, even if the cut ends before it would have arrived, for a new connection
- * does not deliver the bytes of the old one. Messages sent while CONNECTING are held and depart when the connection stands. A cut over which nothing was sent breaks
- * nothing.
+ * A break changes the stream's connection number; what departed under an older number is lost,
+ * even if the cut ends before it would have arrived, for a new connection does not deliver the
+ * bytes of the old one. Messages sent while CONNECTING are held and depart when the connection
+ * stands. A cut over which nothing was sent breaks nothing.
  *
  * Invariants
- *   I1  Arrivals of one ordered stream lie at strictly rising times, so no shuffling of ties can reorder them.
- *   I2  A stream's held list is sorted by sequence; a stream that holds something or is not OPEN is in `troubled`, once.
- *   I3  Every random draw of a link comes from two streams keyed by the names of its ends, "net.latency" and "net.fault": an endpoint, rule or message more on one link
- *       shifts nothing on another.
- *   I4  Every flight has exactly one holder: the kernel (as the context of a pending event), a held list, or the free list.
+ *   I1  Arrivals of one ordered stream lie at strictly rising times, so no shuffling of ties
+ * can reorder them. I2  A stream's held list is sorted by sequence; a stream that holds
+ * something or is not OPEN is in `troubled`, once. I3  Every random draw of a link comes from
+ * two streams keyed by the names of its ends, "net.latency" and "net.fault": an endpoint, rule
+ * or message more on one link shifts nothing on another. I4  Every flight has exactly one
+ * holder: the kernel (as the context of a pending event), a held list, or the free list.
  *
- * In the trace a delivery is (time, "net.deliver", to, from | class << 32 | kind << 40, hash of the payload): a changed byte in any message changes the run's hash.
+ * In the trace a delivery is (time, "net.deliver", to, from | class << 32 | kind << 40, hash of
+ * the payload): a changed byte in any message changes the run's hash.
  *
- * Not modelled: acknowledgements of the transport itself (a cut from a to b does not stop b's stream to a), congestion windows, bandwidth used by retransmissions, a
- * limit on what a sender may have in flight, several wires sharing one interface card. A message counts as one segment for loss.
+ * Not modelled: acknowledgements of the transport itself (a cut from a to b does not stop b's
+ * stream to a), congestion windows, bandwidth used by retransmissions, a limit on what a sender
+ * may have in flight, several wires sharing one interface card. A message counts as one segment
+ * for loss.
  */
 #include "sim/world/network_internal.h"
 
@@ -39,27 +49,33 @@
 
 #include "sim/kernel/check.h"
 
-#define LINKS_INITIAL 64                 /* a power of two */
+#define LINKS_INITIAL 64 /* a power of two */
 #define CHUNK_FLIGHTS 64
-#define RETRANSMISSIONS_MAX 15           /* then the stream breaks, as with Linux's tcp_retries2 */
+#define RETRANSMISSIONS_MAX 15 /* then the stream breaks, as with Linux's tcp_retries2 */
 #define PPM INT64_C(1000000)
 #define KINDS_MAX 256
 
 const char *const network_transport_words[] = {"ordered", "datagram", NULL};
 const char *const network_in_flight_words[] = {"drop", "queue", NULL};
 
-struct flight_chunk { struct flight_chunk *next; struct flight flights[CHUNK_FLIGHTS]; };
+struct flight_chunk {
+    struct flight_chunk *next;
+    struct flight flights[CHUNK_FLIGHTS];
+};
 
 static void deliver_fire(struct kernel *kernel, const struct event *event);
 static void opens_fire(struct kernel *kernel, const struct event *event);
-static const struct event_type deliver_event = {"net.deliver", EVENT_ID('n', 'e', 't', 'd'), deliver_fire};
-static const struct event_type opens_event = {"net.opens", EVENT_ID('n', 'e', 't', 'o'), opens_fire};
+static const struct event_type deliver_event = {"net.deliver", EVENT_ID('n', 'e', 't', 'd'),
+                                                deliver_fire};
+static const struct event_type opens_event = {"net.opens", EVENT_ID('n', 'e', 't', 'o'),
+                                              opens_fire};
 
 /* ---- life, endpoints ---- */
 
 struct network *network_create(struct kernel *kernel, const struct network_config *config)
 {
-    CHECK(config->bytes_per_s >= 0 && config->retransmit_ns >= 0 && config->reconnect_ns >= 0 && config->reorder_ns >= 0);
+    CHECK(config->bytes_per_s >= 0 && config->retransmit_ns >= 0 && config->reconnect_ns >= 0 &&
+          config->reorder_ns >= 0);
     struct network *network = xcalloc(1, sizeof *network);
     network->kernel = kernel;
     network->config = *config;
@@ -70,11 +86,9 @@ struct network *network_create(struct kernel *kernel, const struct network_confi
 
 void network_destroy(struct network *network)
 {
-    if (!network)
-        return;
+    if (!network) return;
     for (struct flight_chunk *chunk = network->chunks; chunk; chunk = chunk->next)
-        for (size_t i = 0; i < CHUNK_FLIGHTS; i++)
-            payload_release(chunk->flights[i].payload);
+        for (size_t i = 0; i < CHUNK_FLIGHTS; i++) payload_release(chunk->flights[i].payload);
     payload_pool_empty();
     network_rules_deinit(network);
     free(network->endpoints);
@@ -83,21 +97,31 @@ void network_destroy(struct network *network)
     free(network);
 }
 
-uint32_t network_add(struct network *network, const char *name, uint32_t region, uint32_t machine, network_receive_fn *receive, void *context)
+uint32_t network_add(struct network *network, const char *name, uint32_t region,
+                     uint32_t machine, network_receive_fn *receive, void *context)
 {
     CHECK(name && receive);
     if (network->endpoints_count == network->endpoints_capacity) {
-        network->endpoints_capacity = network->endpoints_capacity ? network->endpoints_capacity * 2 : 16;
-        network->endpoints = xrealloc(network->endpoints, network->endpoints_capacity * sizeof *network->endpoints);
+        network->endpoints_capacity =
+            network->endpoints_capacity ? network->endpoints_capacity * 2 : 16;
+        network->endpoints = xrealloc(network->endpoints,
+                                      network->endpoints_capacity * sizeof *network->endpoints);
     }
-    network->endpoints[network->endpoints_count] = (struct endpoint){
-        .name = arena_strdup(kernel_arena(network->kernel), name), .region = region, .machine = machine, .receive = receive, .context = context};
+    network->endpoints[network->endpoints_count] =
+        (struct endpoint){.name = arena_strdup(kernel_arena(network->kernel), name),
+                          .region = region,
+                          .machine = machine,
+                          .receive = receive,
+                          .context = context};
     network->endpoints_count++;
     network_rules_relabel(network);
     return network->endpoints_count - 1;
 }
 
-uint32_t network_count(const struct network *network) { return network->endpoints_count; }
+uint32_t network_count(const struct network *network)
+{
+    return network->endpoints_count;
+}
 
 const char *network_name(const struct network *network, uint32_t endpoint)
 {
@@ -111,16 +135,21 @@ uint32_t network_region(const struct network *network, uint32_t endpoint)
     return network->endpoints[endpoint].region;
 }
 
-const struct network_counters *network_counters(const struct network *network) { return &network->counters; }
+const struct network_counters *network_counters(const struct network *network)
+{
+    return &network->counters;
+}
 
-const struct network_counters *network_endpoint_counters(const struct network *network, uint32_t endpoint)
+const struct network_counters *network_endpoint_counters(const struct network *network,
+                                                         uint32_t endpoint)
 {
     CHECK(endpoint < network->endpoints_count);
     return &network->endpoints[endpoint].counters;
 }
 
 /* Adds one to a counter of the whole and of the sender. */
-#define COUNT(network, sender, field) ((network)->counters.field++, (network)->endpoints[sender].counters.field++)
+#define COUNT(network, sender, field)                                                          \
+    ((network)->counters.field++, (network)->endpoints[sender].counters.field++)
 
 /* ---- links and streams, on first use ---- */
 
@@ -128,7 +157,8 @@ static size_t link_slot(const struct network *network, uint32_t from, uint32_t t
 {
     size_t mask = network->links_capacity - 1;
     size_t slot = (size_t)mix64((uint64_t)from << 32 | to) & mask;
-    while (network->links[slot] && (network->links[slot]->from != from || network->links[slot]->to != to))
+    while (network->links[slot] &&
+           (network->links[slot]->from != from || network->links[slot]->to != to))
         slot = (slot + 1) & mask;
     return slot;
 }
@@ -140,19 +170,19 @@ static void links_grow(struct network *network)
     network->links_capacity *= 2;
     network->links = xcalloc(network->links_capacity, sizeof *network->links);
     for (uint32_t i = 0; i < old_capacity; i++)
-        if (old[i])
-            network->links[link_slot(network, old[i]->from, old[i]->to)] = old[i];
+        if (old[i]) network->links[link_slot(network, old[i]->from, old[i]->to)] = old[i];
     free(old);
 }
 
-static const struct dist *link_latency(const struct network *network, uint32_t region_a, uint32_t region_b)
+static const struct dist *link_latency(const struct network *network, uint32_t region_a,
+                                       uint32_t region_b)
 {
     const struct network_config *config = &network->config;
-    if (region_a == region_b)
-        return &config->latency;
+    if (region_a == region_b) return &config->latency;
     for (uint32_t i = 0; i < config->routes_count; i++) {
         const struct network_route *route = &config->routes[i];
-        if ((route->region_a == region_a && route->region_b == region_b) || (route->region_a == region_b && route->region_b == region_a))
+        if ((route->region_a == region_a && route->region_b == region_b) ||
+            (route->region_a == region_b && route->region_b == region_a))
             return &route->latency;
     }
     return &config->between_regions;
@@ -160,27 +190,29 @@ static const struct dist *link_latency(const struct network *network, uint32_t r
 
 static const char *link_name(struct network *network, const struct link *link)
 {
-    return arena_printf(kernel_arena(network->kernel), "%s>%s", network->endpoints[link->from].name, network->endpoints[link->to].name);
+    return arena_printf(kernel_arena(network->kernel), "%s>%s",
+                        network->endpoints[link->from].name, network->endpoints[link->to].name);
 }
 
 static struct link *link_get(struct network *network, uint32_t from, uint32_t to)
 {
     size_t slot = link_slot(network, from, to);
     struct link *link = network->links[slot];
-    if (link)
-        return link;
+    if (link) return link;
     link = arena_alloc(kernel_arena(network->kernel), sizeof *link);
     const struct endpoint *a = &network->endpoints[from], *b = &network->endpoints[to];
     link->network = network;
     link->from = from;
     link->to = to;
-    link->is_local = from == to || (a->machine == b->machine && a->machine != NETWORK_OWN_MACHINE);
-    link->latency = link->is_local ? &network->config.local_latency : link_latency(network, a->region, b->region);
+    link->is_local =
+        from == to || (a->machine == b->machine && a->machine != NETWORK_OWN_MACHINE);
+    link->latency = link->is_local ? &network->config.local_latency
+                                   : link_latency(network, a->region, b->region);
     if (link->latency->kind != DIST_CONSTANT)
-        kernel_stream(network->kernel, &link->latency_rng, "net.latency", link_name(network, link));
+        kernel_stream(network->kernel, &link->latency_rng, "net.latency",
+                      link_name(network, link));
     network->links[slot] = link;
-    if (++network->links_count > network->links_capacity / 2)
-        links_grow(network);
+    if (++network->links_count > network->links_capacity / 2) links_grow(network);
     return link;
 }
 
@@ -200,15 +232,18 @@ static struct stream *stream_get(struct link *link, enum message_class message_c
 static struct rng *link_faults(struct link *link)
 {
     if (!link->fault_rng) {
-        link->fault_rng = arena_alloc(kernel_arena(link->network->kernel), sizeof *link->fault_rng);
-        kernel_stream(link->network->kernel, link->fault_rng, "net.fault", link_name(link->network, link));
+        link->fault_rng =
+            arena_alloc(kernel_arena(link->network->kernel), sizeof *link->fault_rng);
+        kernel_stream(link->network->kernel, link->fault_rng, "net.fault",
+                      link_name(link->network, link));
     }
     return link->fault_rng;
 }
 
 /* ---- flights ---- */
 
-static struct flight *flight_create(struct network *network, struct stream *stream, uint32_t kind, struct payload *payload)
+static struct flight *flight_create(struct network *network, struct stream *stream,
+                                    uint32_t kind, struct payload *payload)
 {
     if (!network->flights_free) {
         struct flight_chunk *chunk = arena_alloc(kernel_arena(network->kernel), sizeof *chunk);
@@ -221,7 +256,10 @@ static struct flight *flight_create(struct network *network, struct stream *stre
     }
     struct flight *flight = network->flights_free;
     network->flights_free = flight->next;
-    *flight = (struct flight){.payload = payload_retain(payload), .stream = stream, .sequence = network->sequence++, .kind = (uint8_t)kind};
+    *flight = (struct flight){.payload = payload_retain(payload),
+                              .stream = stream,
+                              .sequence = network->sequence++,
+                              .kind = (uint8_t)kind};
     kernel_memory_add(network->kernel, (int64_t)(sizeof *flight + payload->size));
     return flight;
 }
@@ -251,25 +289,28 @@ static void schedule_arrival(struct network *network, struct flight *flight, int
     struct stream *stream = flight->stream;
     const struct link *link = stream->link;
     if (is_ordered(network, link)) {
-        if (at_ns <= stream->last_arrival_ns)    /* I1 */
+        if (at_ns <= stream->last_arrival_ns) /* I1 */
             at_ns = stream->last_arrival_ns + 1;
         stream->last_arrival_ns = at_ns;
     }
     flight->connection = stream->connection;
-    uint64_t a = link->from | (uint64_t)stream->message_class << 32 | (uint64_t)flight->kind << 40;
-    kernel_schedule(network->kernel, at_ns, &deliver_event, flight, link->to, a, flight->payload->hash);
+    uint64_t a =
+        link->from | (uint64_t)stream->message_class << 32 | (uint64_t)flight->kind << 40;
+    kernel_schedule(network->kernel, at_ns, &deliver_event, flight, link->to, a,
+                    flight->payload->hash);
 }
 
 /* ---- trouble: streams that are broken or hold messages ---- */
 
 static void trouble_add(struct network *network, struct stream *stream)
 {
-    if (stream->is_listed)
-        return;
+    if (stream->is_listed) return;
     stream->is_listed = true;
     if (network->troubled_count == network->troubled_capacity) {
-        network->troubled_capacity = network->troubled_capacity ? network->troubled_capacity * 2 : 16;
-        network->troubled = xrealloc(network->troubled, network->troubled_capacity * sizeof(struct stream *));
+        network->troubled_capacity =
+            network->troubled_capacity ? network->troubled_capacity * 2 : 16;
+        network->troubled =
+            xrealloc(network->troubled, network->troubled_capacity * sizeof(struct stream *));
     }
     network->troubled[network->troubled_count++] = stream;
 }
@@ -279,7 +320,8 @@ static void hold(struct network *network, struct flight *flight, bool has_travel
     struct stream *stream = flight->stream;
     flight->has_travelled = has_travelled;
     COUNT(network, stream->link->from, queued);
-    /* I2: nearly always the last; a message that was already under way when the cut began may come after one that was not let depart. */
+    /* I2: nearly always the last; a message that was already under way when the cut began may
+     * come after one that was not let depart. */
     if (!stream->held_last || stream->held_last->sequence < flight->sequence) {
         flight->next = NULL;
         if (stream->held_last)
@@ -289,8 +331,7 @@ static void hold(struct network *network, struct flight *flight, bool has_travel
         stream->held_last = flight;
     } else {
         struct flight **place = &stream->held_first;
-        while ((*place)->sequence < flight->sequence)
-            place = &(*place)->next;
+        while ((*place)->sequence < flight->sequence) place = &(*place)->next;
         flight->next = *place;
         *place = flight;
     }
@@ -301,8 +342,7 @@ static void stream_break(struct network *network, struct stream *stream, uint32_
 {
     stream->connection++;
     stream->broken_by = by;
-    if (stream->state == STREAM_OPEN)
-        stream->state = STREAM_BROKEN;
+    if (stream->state == STREAM_OPEN) stream->state = STREAM_BROKEN;
     trouble_add(network, stream);
 }
 
@@ -310,15 +350,15 @@ static void stream_connect(struct network *network, struct stream *stream)
 {
     const struct link *link = stream->link;
     stream->state = STREAM_CONNECTING;
-    kernel_schedule(network->kernel, kernel_now(network->kernel) + network->config.reconnect_ns, &opens_event, stream, link->to,
+    kernel_schedule(network->kernel, kernel_now(network->kernel) + network->config.reconnect_ns,
+                    &opens_event, stream, link->to,
                     link->from | (uint64_t)stream->message_class << 32, stream->connection);
 }
 
 /* It went with a connection that is no more. */
 static void flight_lose(struct network *network, struct flight *flight)
 {
-    if (flight->stream->broken_by)
-        network->rules[flight->stream->broken_by - 1].effects++;
+    if (flight->stream->broken_by) network->rules[flight->stream->broken_by - 1].effects++;
     flight_drop(network, flight);
 }
 
@@ -347,23 +387,23 @@ static void opens_fire(struct kernel *kernel, const struct event *event)
     struct stream *stream = event->context;
     struct network *network = stream->link->network;
     uint32_t by = 0;
-    bool is_cut = network_judge(network, stream->link->from, stream->link->to, stream->message_class, false, &by) == VERDICT_DROP;
-    stream->state = is_cut ? STREAM_BROKEN : STREAM_OPEN;    /* cut again while it connected: what waits is lost */
+    bool is_cut = network_judge(network, stream->link->from, stream->link->to,
+                                stream->message_class, false, &by) == VERDICT_DROP;
+    stream->state = is_cut ? STREAM_BROKEN
+                           : STREAM_OPEN; /* cut again while it connected: what waits is lost */
     stream_release(network, stream);
 }
 
 /* What a stream in trouble does now that cuts were removed. */
 static void stream_resume(struct network *network, struct stream *stream)
 {
-    if (stream->state == STREAM_CONNECTING)
-        return;
+    if (stream->state == STREAM_CONNECTING) return;
     uint32_t by = 0;
-    enum verdict verdict = network_judge(network, stream->link->from, stream->link->to, stream->message_class, false, &by);
-    if (verdict == VERDICT_HOLD)
-        return;
-    if (verdict == VERDICT_DROP) {   /* out of the queue into another cut */
-        if (stream->held_first)
-            stream_release(network, stream);
+    enum verdict verdict = network_judge(network, stream->link->from, stream->link->to,
+                                         stream->message_class, false, &by);
+    if (verdict == VERDICT_HOLD) return;
+    if (verdict == VERDICT_DROP) { /* out of the queue into another cut */
+        if (stream->held_first) stream_release(network, stream);
         return;
     }
     if (stream->state == STREAM_BROKEN) {
@@ -377,8 +417,7 @@ void network_resume(struct network *network)
 {
     /* Releasing may put streams on the list again, so the old list is taken off first. */
     uint32_t count = network->troubled_count;
-    for (uint32_t i = 0; i < count; i++)
-        stream_resume(network, network->troubled[i]);
+    for (uint32_t i = 0; i < count; i++) stream_resume(network, network->troubled[i]);
     uint32_t kept = 0;
     for (uint32_t i = 0; i < network->troubled_count; i++) {
         struct stream *stream = network->troubled[i];
@@ -392,17 +431,20 @@ void network_resume(struct network *network)
 
 /* ---- the way of a message ---- */
 
-static int64_t saturated_add(int64_t a, int64_t b) { return a > INT64_MAX / 2 - b ? INT64_MAX / 2 : a + b; }
+static int64_t saturated_add(int64_t a, int64_t b)
+{
+    return a > INT64_MAX / 2 - b ? INT64_MAX / 2 : a + b;
+}
 
 /* When the last byte has left: the wire serves one message after the other. */
 static int64_t wire_leave(struct network *network, struct link *link, uint32_t size)
 {
     int64_t now = kernel_now(network->kernel);
     int64_t rate = network->config.bytes_per_s;
-    if (rate == 0 || link->is_local)
-        return now;
+    if (rate == 0 || link->is_local) return now;
     int64_t begin = link->free_ns > now ? link->free_ns : now;
-    int64_t takes = (int64_t)(((uint64_t)size * (uint64_t)NS_PER_S + (uint64_t)rate - 1) / (uint64_t)rate);   /* 2^32 x 10^9 fits */
+    int64_t takes = (int64_t)(((uint64_t)size * (uint64_t)NS_PER_S + (uint64_t)rate - 1) /
+                              (uint64_t)rate); /* 2^32 x 10^9 fits */
     link->free_ns = begin + takes;
     return link->free_ns;
 }
@@ -410,12 +452,14 @@ static int64_t wire_leave(struct network *network, struct link *link, uint32_t s
 static int64_t latency_draw(struct network *network, struct stream *stream)
 {
     struct link *link = stream->link;
-    int64_t latency = link->latency->kind == DIST_CONSTANT ? link->latency->a : dist_draw(link->latency, &link->latency_rng);
-    if (link->is_local)
-        return latency;
+    int64_t latency = link->latency->kind == DIST_CONSTANT
+                          ? link->latency->a
+                          : dist_draw(link->latency, &link->latency_rng);
+    if (link->is_local) return latency;
     for (uint32_t i = 0; i < network->active_count; i++) {
         struct rule *rule = &network->rules[network->active[i] - 1];
-        if (rule->rule.kind != RULE_SLOW || !network_rule_applies(rule, link->from, link->to, stream->message_class))
+        if (rule->rule.kind != RULE_SLOW ||
+            !network_rule_applies(rule, link->from, link->to, stream->message_class))
             continue;
         int64_t before = latency;
         if (rule->rule.factor_millionths != 0) {
@@ -428,22 +472,23 @@ static int64_t latency_draw(struct network *network, struct stream *stream)
     return latency;
 }
 
-/* True when one of the chances of that kind comes true: the config's, then each rule's. Every chance draws, so that one rule's effects don't hang on another's. */
-static bool chance(struct network *network, struct stream *stream, enum network_rule_kind kind, int64_t base_ppm, int64_t *add_ns)
+/* True when one of the chances of that kind comes true: the config's, then each rule's. Every
+ * chance draws, so that one rule's effects don't hang on another's. */
+static bool chance(struct network *network, struct stream *stream, enum network_rule_kind kind,
+                   int64_t base_ppm, int64_t *add_ns)
 {
     struct link *link = stream->link;
     bool hit = false;
-    if (base_ppm > 0)
-        hit = rng_ppm(link_faults(link), (uint32_t)base_ppm);
+    if (base_ppm > 0) hit = rng_ppm(link_faults(link), (uint32_t)base_ppm);
     for (uint32_t i = 0; i < network->active_count; i++) {
         struct rule *rule = &network->rules[network->active[i] - 1];
-        if (rule->rule.kind != kind || rule->rule.ppm <= 0 || !network_rule_applies(rule, link->from, link->to, stream->message_class))
+        if (rule->rule.kind != kind || rule->rule.ppm <= 0 ||
+            !network_rule_applies(rule, link->from, link->to, stream->message_class))
             continue;
         if (rng_ppm(link_faults(link), (uint32_t)rule->rule.ppm)) {
             rule->effects++;
             hit = true;
-            if (add_ns && rule->rule.add_ns > *add_ns)
-                *add_ns = rule->rule.add_ns;
+            if (add_ns && rule->rule.add_ns > *add_ns) *add_ns = rule->rule.add_ns;
         }
     }
     return hit;
@@ -453,9 +498,11 @@ static void transmit_ordered(struct network *network, struct flight *flight)
 {
     struct stream *stream = flight->stream;
     struct link *link = stream->link;
-    int64_t at_ns = wire_leave(network, link, flight->payload->size) + latency_draw(network, stream);
+    int64_t at_ns =
+        wire_leave(network, link, flight->payload->size) + latency_draw(network, stream);
     if (!link->is_local) {
-        for (int lost = 0; chance(network, stream, RULE_LOSS, network->config.loss_ppm, NULL); lost++) {
+        for (int lost = 0; chance(network, stream, RULE_LOSS, network->config.loss_ppm, NULL);
+             lost++) {
             if (lost == RETRANSMISSIONS_MAX) {
                 stream_break(network, stream, 0);
                 flight_drop(network, flight);
@@ -485,10 +532,8 @@ static void transmit_datagram(struct network *network, struct flight *flight)
     int64_t extra = network->config.reorder_ns;
     int64_t rule_extra = 0;
     if (chance(network, stream, RULE_REORDER, network->config.reorder_ppm, &rule_extra)) {
-        if (rule_extra > 0)
-            extra = rule_extra;
-        if (extra > 0)
-            at_ns = saturated_add(at_ns, rng_range(link_faults(link), 1, extra));
+        if (rule_extra > 0) extra = rule_extra;
+        if (extra > 0) at_ns = saturated_add(at_ns, rng_range(link_faults(link), 1, extra));
     }
     if (chance(network, stream, RULE_LOSS, network->config.loss_ppm, NULL))
         flight_drop(network, flight);
@@ -503,14 +548,15 @@ static void depart(struct network *network, struct flight *flight)
     bool ordered = is_ordered(network, link);
     if (!link->is_local) {
         uint32_t by = 0;
-        enum verdict verdict = network_judge(network, link->from, link->to, stream->message_class, true, &by);
+        enum verdict verdict =
+            network_judge(network, link->from, link->to, stream->message_class, true, &by);
         if (verdict == VERDICT_DROP) {
-            if (ordered)
-                stream_break(network, stream, by);
+            if (ordered) stream_break(network, stream, by);
             flight_drop(network, flight);
             return;
         }
-        if (verdict == VERDICT_HOLD || (ordered && (stream->state != STREAM_OPEN || stream->held_first))) {
+        if (verdict == VERDICT_HOLD ||
+            (ordered && (stream->state != STREAM_OPEN || stream->held_first))) {
             hold(network, flight, false);
             return;
         }
@@ -521,7 +567,8 @@ static void depart(struct network *network, struct flight *flight)
         transmit_datagram(network, flight);
 }
 
-void network_send(struct network *network, uint32_t from, uint32_t to, enum message_class message_class, uint32_t kind, struct payload *payload)
+void network_send(struct network *network, uint32_t from, uint32_t to,
+                  enum message_class message_class, uint32_t kind, struct payload *payload)
 {
     CHECK(from < network->endpoints_count && to < network->endpoints_count);
     CHECK((unsigned)message_class < MESSAGE_CLASSES && kind < KINDS_MAX);
@@ -547,10 +594,10 @@ static void deliver_fire(struct kernel *kernel, const struct event *event)
             return;
         }
         uint32_t by = 0;
-        enum verdict verdict = network_judge(network, link->from, link->to, stream->message_class, true, &by);
+        enum verdict verdict =
+            network_judge(network, link->from, link->to, stream->message_class, true, &by);
         if (verdict == VERDICT_DROP) {
-            if (ordered)
-                stream_break(network, stream, by);
+            if (ordered) stream_break(network, stream, by);
             flight_drop(network, flight);
             return;
         }
@@ -571,12 +618,14 @@ static void deliver_fire(struct kernel *kernel, const struct event *event)
     payload_release(payload);
 }
 
-bool network_reachable(const struct network *network, uint32_t from, uint32_t to, enum message_class message_class)
+bool network_reachable(const struct network *network, uint32_t from, uint32_t to,
+                       enum message_class message_class)
 {
     CHECK(from < network->endpoints_count && to < network->endpoints_count);
     const struct endpoint *a = &network->endpoints[from], *b = &network->endpoints[to];
     if (from == to || (a->machine == b->machine && a->machine != NETWORK_OWN_MACHINE))
         return true;
     uint32_t by = 0;
-    return network_judge((struct network *)network, from, to, message_class, false, &by) == VERDICT_PASS;
+    return network_judge((struct network *)network, from, to, message_class, false, &by) ==
+           VERDICT_PASS;
 }

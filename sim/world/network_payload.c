@@ -1,8 +1,9 @@
 /* Payloads: refcounted immutable bytes, recycled.
  *
- * Released blocks up to 1 KiB go to a free list of their size class (steps of 64 bytes), at most POOL_DEPTH each, so that a steady stream of messages allocates
- * nothing. The lists belong to the process, which runs one simulation at a time; network_destroy empties them. Under AddressSanitizer nothing is recycled, so that
- * a use after release is a report.
+ * Released blocks up to 1 KiB go to a free list of their size class (steps of 64 bytes), at
+ * most POOL_DEPTH each, so that a steady stream of messages allocates nothing. The lists belong
+ * to the process, which runs one simulation at a time; network_destroy empties them. Under
+ * AddressSanitizer nothing is recycled, so that a use after release is a report.
  */
 #include "sim/world/network_internal.h"
 
@@ -22,20 +23,29 @@
 #endif
 
 #define CLASS_STEP 64
-#define CLASS_COUNT 17            /* blocks of 64 .. 1,088 bytes, header included */
+#define CLASS_COUNT 17 /* blocks of 64 .. 1,088 bytes, header included */
 #define POOL_DEPTH 256
-#define HASH_SEED UINT64_C(0x7061796c6f616400)   /* "payload" */
+#define HASH_SEED UINT64_C(0x7061796c6f616400) /* "payload" */
 
-union block { union block *next; struct payload payload; };
-static struct { union block *first; uint32_t count; } pool[CLASS_COUNT];
+union block {
+    union block *next;
+    struct payload payload;
+};
+static struct {
+    union block *first;
+    uint32_t count;
+} pool[CLASS_COUNT];
 
-static size_t class_of(size_t block_size) { return (block_size + CLASS_STEP - 1) / CLASS_STEP - 1; }
+static size_t class_of(size_t block_size)
+{
+    return (block_size + CLASS_STEP - 1) / CLASS_STEP - 1;
+}
 
-struct payload *payload_create(struct bytes header, const struct bytes *slices, uint32_t slices_count)
+struct payload *payload_create(struct bytes header, const struct bytes *slices,
+                               uint32_t slices_count)
 {
     size_t size = header.size;
-    for (uint32_t i = 0; i < slices_count; i++)
-        size += slices[i].size;
+    for (uint32_t i = 0; i < slices_count; i++) size += slices[i].size;
     CHECK(size <= UINT32_MAX - CLASS_STEP);
     size_t block_size = sizeof(struct payload) + size;
     size_t class_index = class_of(block_size);
@@ -53,12 +63,10 @@ struct payload *payload_create(struct bytes header, const struct bytes *slices, 
     payload->references = 1;
     payload->size = (uint32_t)size;
     unsigned char *p = payload->data;
-    if (header.size)
-        memcpy(p, header.data, header.size);
+    if (header.size) memcpy(p, header.data, header.size);
     p += header.size;
     for (uint32_t i = 0; i < slices_count; i++) {
-        if (slices[i].size)
-            memcpy(p, slices[i].data, slices[i].size);
+        if (slices[i].size) memcpy(p, slices[i].data, slices[i].size);
         p += slices[i].size;
     }
     payload->hash = hash_bytes(payload->data, size, HASH_SEED + size);
@@ -74,11 +82,9 @@ struct payload *payload_retain(struct payload *payload)
 
 void payload_release(struct payload *payload)
 {
-    if (!payload)
-        return;
+    if (!payload) return;
     CHECK(payload->references > 0);
-    if (--payload->references > 0)
-        return;
+    if (--payload->references > 0) return;
     size_t class_index = class_of(sizeof *payload + payload->size);
     if (!RECYCLE || class_index >= CLASS_COUNT || pool[class_index].count >= POOL_DEPTH) {
         free(payload);
