@@ -59,7 +59,7 @@ $(BUILD)/faultline: $(BUILD)/sim/cli/main.o $(BUILD)/libfaultline.a
 
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(SUPPORT) $(BUILD)/libfaultline.a
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(OPT) $(SANLD) $< $(SUPPORT) $(BUILD)/libfaultline.a $(LDFLAGS) $(LIBS) -lcmocka -o $@
+	$(Q)$(CC) $(CFLAGS) $(OPT) $(SANLD) $< $(SUPPORT) $(BUILD)/libfaultline.a $(LDFLAGS) $(LIBS) -lcmocka -lm -o $@
 
 # ---- set-up: what a run needs, what its plots need, what the tests need ----
 
