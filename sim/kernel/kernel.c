@@ -126,7 +126,7 @@ struct kernel *kernel_create(const struct kernel_config *config)
     kernel->wall_ms_max = config->wall_ms_max;
     if (config->wall_ms_max > 0)
         kernel->wall_ms_start = wall_ms();
-    kernel->judge_at = kernel->events_max < JUDGE_INTERVAL ? kernel->events_max : JUDGE_INTERVAL;
+    kernel->judge_at = config->reference ? 0 : kernel->events_max < JUDGE_INTERVAL ? kernel->events_max : JUDGE_INTERVAL;
     kernel->memory_max = config->memory_max;
     kernel->record_on = config->record;
     kernel->reference = config->reference;
