@@ -55,7 +55,7 @@ static inline void put_synced(struct disk *d, const char *path, const char *text
 /* What a file reads as, a text that the next call overwrites; NULL when it is not there. */
 static inline const char *text_of(struct disk *d, const char *path)
 {
-    static char text[16384];
+    static char text[32768];
     struct vfs_file *f;
     if (vfs_open(disk_vfs(d), path, VFS_READ, &f))
         return NULL;
