@@ -32,10 +32,13 @@ struct draft {
     const struct engine_ops *engine;           /* NULL when unknown */
     const struct scheme_ops *scheme;
     const struct option *managers;             /* the scheme's option that lists manager places, NULL none */
+    uint32_t managers_named;                   /* how many the file lists; the world has them only if they have work */
     struct amount duration;
 };
 
 /* ---- settings.c: what variants and --set change ---- */
+/* Once before the first. */
+void settings_prepare(struct arena *arena, struct tree_node *root);
 /* path: dotted; origin and place for messages. */
 void settings_apply(struct arena *arena, struct tree_node *root, const struct shape *shape, const char *path, struct position at, const char *place, const struct tree_node *value,
                     struct error_list *errors);

@@ -145,6 +145,7 @@ static void apply_settings(struct arena *arena, const struct scenario *scenario,
     const struct variant *variant = &scenario->variants[request->variant];
     bool own = !request->has_only && variant->set_count > 0;
     if (!own && !(request->has_only && request->only_count) && !request->sets_count) return;
+    settings_prepare(arena, root);
     struct format_choice choice = choose(arena, root);
     struct settings_in in = {root, scenario_shape(arena, &choice), errors, arena};
     char *place = arena_printf(arena, "variants[%u].set", variant->number);

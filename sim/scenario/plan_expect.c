@@ -220,6 +220,18 @@ static void check_contradictions(struct draft *d, struct view expect, const stru
         }
 }
 
+/* As the reader of the file meets them; what `holds: all` stands for keeps its order. */
+static void sort_by_place(struct claims *claims)
+{
+    for (uint32_t i = 1; i < claims->count; i++) {
+        struct expectation item = claims->items[i];
+        uint32_t k = i;
+        for (; k > 0 && (claims->items[k - 1].line > item.line || (claims->items[k - 1].line == item.line && claims->items[k - 1].column > item.column)); k--)
+            claims->items[k] = claims->items[k - 1];
+        claims->items[k] = item;
+    }
+}
+
 static void build_ignored(struct draft *d)
 {
     struct view list = view_get(d->top, "ignore");
@@ -257,6 +269,7 @@ void build_expectations(struct draft *d)
         build_short(d, holds, &claims, true, words);
     if (view_is(view_get(expect, "availability"))) build_availability(d, view_get(expect, "availability"), &claims);
     if (view_is(view_get(expect, "measure"))) build_measures(d, view_get(expect, "measure"), &claims);
+    sort_by_place(&claims);
     check_contradictions(d, expect, &claims);
     d->plan->expectations = claims.items;
     d->plan->expectations_count = claims.count;

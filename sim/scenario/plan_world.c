@@ -98,6 +98,39 @@ void build_regions(struct draft *d)
 
 /* ---- managers ---- */
 
+static bool is_managers_row(const struct option *option)
+{
+    return option->type == OPTION_PLACES && strlen(option->name) >= 11 && strcmp(option->name + strlen(option->name) - 11, "managers.at") == 0;
+}
+
+/* The scheme's options; managers take the endpoints behind the nodes. */
+static void *fill_scheme(struct draft *d, struct builder *b, uint32_t managers)
+{
+    void *options = arena_alloc(b->arena, d->scheme->options_size ? d->scheme->options_size : 1);
+    fill_options(b, view_get(d->top, "replication"), d->scheme->options, d->scheme->options_count, options, "replication", FILL_DEFAULTS, is_managers_row);
+    if (d->managers) {
+        struct option_list list = {NULL, managers};
+        int32_t *items = arena_alloc(b->arena, (list.count + 1) * sizeof *items);
+        for (uint32_t i = 0; i < list.count; i++) items[i] = (int32_t)(b->nodes_count + i);
+        list.items = items;
+        memcpy((char *)options + d->managers->offset, &list, sizeof list);
+    }
+    return options;
+}
+
+/* True if the options have work for the managers that they name; failover by hand has none, and a variant may set just that. */
+static bool managers_work(struct draft *d, uint32_t count)
+{
+    struct builder quiet = d->b;      /* build_replication reports */
+    struct error_list none = {0};
+    quiet.errors = &none;
+    quiet.resolved = NULL;
+    quiet.resolved_count = quiet.resolved_capacity = 0;
+    const struct option_list *used = d->scheme->manager_places ? d->scheme->manager_places(fill_scheme(d, &quiet, count)) : NULL;
+    errors_deinit(&none);
+    return used && used->count > 0;
+}
+
 /* Each item is a node (the manager runs on its machine) or a region (a machine of its own; a region may be named several times). */
 static void place_managers(struct draft *d)
 {
@@ -133,8 +166,10 @@ static void place_managers(struct draft *d)
         }
         m.name = same ? arena_printf(b->arena, "manager@%s-%u", item.text, same + 1) : arena_printf(b->arena, "manager@%s", item.text);
         managers[count++] = m;
-        add_place(d, m.name, PLACE_MANAGER, m.region);
     }
+    d->managers_named = count;
+    if (!managers_work(d, count)) count = 0;
+    for (uint32_t i = 0; i < count; i++) add_place(d, managers[i].name, PLACE_MANAGER, managers[i].region);
     d->plan->world.managers = managers;
     d->plan->world.managers_count = count;
 }
@@ -376,11 +411,6 @@ void build_engine(struct draft *d)
     world->engine_options = options;
 }
 
-static bool is_managers_row(const struct option *option)
-{
-    return option->type == OPTION_PLACES && strlen(option->name) >= 11 && strcmp(option->name + strlen(option->name) - 11, "managers.at") == 0;
-}
-
 void build_replication(struct draft *d)
 {
     struct builder *b = &d->b;
@@ -397,28 +427,15 @@ void build_replication(struct draft *d)
     if (!d->scheme) return;
     resolve(b, "replication.scheme", d->scheme->name);
     size_t before = b->errors->count;
-    void *options = arena_alloc(b->arena, d->scheme->options_size ? d->scheme->options_size : 1);
-    fill_options(b, replication, d->scheme->options, d->scheme->options_count, options, "replication", FILL_DEFAULTS, is_managers_row);
+    void *options = fill_scheme(d, b, d->managers_named);
     if (d->managers) {
-        struct option_list list = {NULL, world->managers_count};
-        int32_t *items = arena_alloc(b->arena, (list.count + 1) * sizeof *items);
-        for (uint32_t i = 0; i < list.count; i++) items[i] = (int32_t)(b->nodes_count + i);
-        list.items = items;
-        memcpy((char *)options + d->managers->offset, &list, sizeof list);
         struct view at = view_get(replication, d->managers->name);
         if (view_is(at)) resolve(b, arena_printf(b->arena, "replication.%s", d->managers->name), tree_write(b->arena, at.node, false));
     }
     world->scheme = d->scheme;
     world->scheme_options = options;
+    /* options_check judges what the file says, managers that it names and does not use included. */
     char why[256] = "";
     const char *refused = b->errors->count == before && d->scheme->options_check ? d->scheme->options_check(options, b->nodes_count, why, sizeof why) : NULL;
     if (refused) report(b, replication, "%s", refused);
-    /* Managers that the options name but don't use (failover by hand) would be machines without work. */
-    if (!refused && d->scheme->manager_places && world->managers_count > 0) {
-        const struct option_list *used = d->scheme->manager_places(options);
-        if (!used || used->count == 0) {
-            struct view at = view_get(replication, d->managers->name);
-            if (view_is(at)) report(b, at, "nobody uses these managers: set failover.by to manager, or remove them");
-        }
-    }
 }

@@ -3,6 +3,8 @@
  * A path goes down by keys; an entry of a list is found by its id or name (`timeline.split.at`). What stands there in short form is written long on the way
  * (`cluster.disk.cache` under `disk: ssd_plp`), which is what the shape is for. Missing mappings are made: whether the words exist is judged with the whole document
  * afterwards, so a setting and a file get the same messages. A null removes what it names.
+ *
+ * `for` may stand beside an action or among its keys; settings see it beside the action only, so `timeline.split.for` and `timeline.split.partition.for` are one place.
  */
 #include <string.h>
 
@@ -10,6 +12,33 @@
 
 /* Words that never change behaviour, and therefore are no settings. */
 static const char *const not_settable[] = {"name", "about", "source", "expect", "variants", NULL};
+
+void settings_prepare(struct arena *arena, struct tree_node *root)
+{
+    struct tree_node *timeline = tree_get(root, "timeline");
+    for (uint32_t i = 0; timeline && timeline->kind == TREE_LIST && i < timeline->count; i++) {
+        struct tree_node *entry = timeline->entries[i].value;
+        for (uint32_t k = 0; entry->kind == TREE_MAP && k < entry->count; k++) {
+            struct tree_node *keys = entry->entries[k].value;
+            const struct tree_entry *inner = tree_entry_find(keys, "for");
+            if (!inner || !action_find(entry->entries[k].key) || tree_entry_find(entry, "for")) continue;      /* given twice: reported later */
+            tree_append(arena, entry, "for", inner->at, inner->value);
+            keys = entry->entries[k].value;
+            tree_remove(keys, (uint32_t)(tree_entry_find(keys, "for") - keys->entries));
+        }
+    }
+}
+
+/* timeline.ID.ACTION.for is timeline.ID.for. */
+static const char *canonical(struct arena *arena, const char *path)
+{
+    static const char timeline[] = "timeline.";
+    if (strncmp(path, timeline, sizeof timeline - 1) != 0) return path;
+    const char *id = path + sizeof timeline - 1, *action = strchr(id, '.'), *last = action ? strchr(action + 1, '.') : NULL;
+    if (!last || strcmp(last, ".for") != 0) return path;
+    const char *name = arena_printf(arena, "%.*s", (int)(last - action - 1), action + 1);
+    return action_find(name) ? arena_printf(arena, "%.*s.for", (int)(action - path), path) : path;
+}
 
 static const struct shape *descend(const struct shape *shape, const char *key)
 {
@@ -50,6 +79,7 @@ static void report_entry(struct arena *arena, const struct tree_node *list, cons
 void settings_apply(struct arena *arena, struct tree_node *root, const struct shape *shape, const char *path, struct position at, const char *place, const struct tree_node *value,
                     struct error_list *errors)
 {
+    path = canonical(arena, path);
     struct tree_node *node = root;
     const char *part = path, *walked = "the file";
     for (;;) {
