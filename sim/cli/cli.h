@@ -2,7 +2,10 @@
 #ifndef FAULTLINE_SIM_CLI_CLI_H
 #define FAULTLINE_SIM_CLI_CLI_H
 
+/* getopt.h, which argp.h includes, has a `struct option` of its own; engines/options.h has ours. */
+#define option getopt_option
 #include <argp.h>
+#undef option
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
