@@ -1,15 +1,23 @@
-/* `faultline bench kernel`: the two models by which event queues have been compared since the 1980s.
+/* `faultline bench kernel`: the two models by which event queues are compared since the 1980s.
  *
- *   hold    the queue alone: pop the least of n, push it again an exponential increment later, n staying constant;
- *   phold   the whole kernel: m logical processes with k events each; an event picks another process at random and schedules the next event there. Scheduling,
- *           ordering, dispatch through the event's type and the trace hash are all in the figure.
+ * hold, the queue alone: pop the least of n, push it again an exponential increment later, n
+ * staying constant.
  *
- * Inputs are integers that any other program can make, so results can be compared, not only speeds: 65,536 increments floor(-ln(u) 2^20) + 1 from splitmix64(7) with
- * u = ((next >> 11) + 0.5) 2^-53, used in turn (hold) or by draw (phold); starting times from splitmix64(12345) (hold) or splitmix64(99) (phold); a phold event draws
- * r = next of splitmix64(99), goes to process (r >> 32) m >> 32 and waits increment[r mod 65536]. Each run first passes min(3n, operations) events unmeasured.
- * Check sums: hold, the time (low half) and number of the next item; phold, h = 31 h + events of process i over all processes. Equal sums mean the same simulation.
+ * phold, the whole kernel: m logical processes with k events each; an event picks another
+ * process at random and schedules the next event there. Scheduling, ordering, dispatch through
+ * the event's type and the trace hash are all in the figure.
  *
- * Figures are of the thread's CPU time, which a busy host disturbs least; the row is the median run by it.
+ * Inputs are integers that any other program can make, so results can be compared, not only
+ * speeds: 65,536 increments floor(-ln(u) 2^20) + 1 from splitmix64(7) with u = ((next >> 11) +
+ * 0.5) 2^-53, used in turn (hold) or by draw (phold); starting times from splitmix64(12345)
+ * (hold) or splitmix64(99) (phold); a phold event draws r = next of splitmix64(99), goes to
+ * process (r >> 32) m >> 32 and waits increment[r mod 65536]. Each run first passes min(3n,
+ * operations) events unmeasured. Check sums: hold, the time (low half) and number of the next
+ * item; phold, h = 31 h + events of process i over all processes. Equal sums mean the same
+ * simulation.
+ *
+ * Figures are of the thread's CPU time, which a busy host disturbs least; the row is the median
+ * run by it.
  */
 #include "sim/cli/bench_kernel.h"
 
@@ -29,14 +37,17 @@
 
 struct row {
     const char *queue, *workload;
-    char size[32];                  /* as people name it: "1,000" or "1000x10" */
+    char size[32]; /* as people name it: "1,000" or "1000x10" */
     uint64_t pending, operations;
     double seconds, cpu_seconds;
-    size_t resident_bytes;          /* held by the queue (hold) or by queue and payloads (phold) */
+    size_t resident_bytes; /* held by the queue (hold) or by queue and payloads (phold) */
     uint64_t checksum;
 };
 
-struct bench_input { bool json; uint64_t operations, repeat; };
+struct bench_input {
+    bool json;
+    uint64_t operations, repeat;
+};
 
 static uint32_t increments[INCREMENTS];
 
@@ -49,7 +60,10 @@ static void increments_init(void)
 {
     uint64_t state = 7;
     for (size_t i = 0; i < INCREMENTS; i++)
-        increments[i] = (uint32_t)(-det_log(((double)(splitmix(&state) >> 11) + 0.5) * 0x1p-53) * 1048576.0) + 1;
+        increments[i] =
+            (uint32_t)(-det_log(((double)(splitmix(&state) >> 11) + 0.5) * 0x1p-53) *
+                       1048576.0) +
+            1;
 }
 
 static double clock_seconds(clockid_t id)
@@ -89,7 +103,11 @@ static void hold(struct row *row)
 
 /* ---- phold ---- */
 
-struct phold { uint64_t stream; uint32_t processes; uint64_t *counts; };
+struct phold {
+    uint64_t stream;
+    uint32_t processes;
+    uint64_t *counts;
+};
 
 static void phold_fire(struct kernel *kernel, const struct event *event);
 static const struct event_type phold_type = {"phold", EVENT_ID('h', 'o', 'l', 'd'), phold_fire};
@@ -100,15 +118,19 @@ static void phold_fire(struct kernel *kernel, const struct event *event)
     phold->counts[event->entity]++;
     uint64_t r = splitmix(&phold->stream);
     uint32_t to = (uint32_t)((r >> 32) * phold->processes >> 32);
-    kernel_schedule(kernel, event->time + increments[r % INCREMENTS], &phold_type, phold, to, 0, 0);
+    kernel_schedule(kernel, event->time + increments[r % INCREMENTS], &phold_type, phold, to, 0,
+                    0);
 }
 
 static void phold(struct row *row, uint32_t processes, uint32_t events_each)
 {
-    struct phold model = {.stream = 99, .processes = processes, .counts = xcalloc(processes, sizeof *model.counts)};
+    struct phold model = {.stream = 99,
+                          .processes = processes,
+                          .counts = xcalloc(processes, sizeof *model.counts)};
     row->pending = (uint64_t)processes * events_each;
     uint64_t warm = 3 * row->pending < row->operations ? 3 * row->pending : row->operations;
-    struct kernel *kernel = kernel_create(&(struct kernel_config){.seed = 99, .events_max = warm, .pending_expected = (size_t)row->pending});
+    struct kernel *kernel = kernel_create(&(struct kernel_config){
+        .seed = 99, .events_max = warm, .pending_expected = (size_t)row->pending});
     for (uint32_t j = 0; j < events_each; j++)
         for (uint32_t i = 0; i < processes; i++) {
             uint64_t r = splitmix(&model.stream);
@@ -130,9 +152,15 @@ static void phold(struct row *row, uint32_t processes, uint32_t events_each)
 
 /* ---- the table ---- */
 
-static const struct { const char *size; uint64_t pending; uint32_t processes, events_each; } cases[] = {
-    {"100", 100, 0, 0}, {"1,000", 1000, 0, 0}, {"10,000", 10000, 0, 0}, {"100,000", 100000, 0, 0}, {"1,000,000", 1000000, 0, 0},
-    {"100x1", 0, 100, 1}, {"1000x1", 0, 1000, 1}, {"1000x10", 0, 1000, 10}, {"10000x10", 0, 10000, 10}, {"100000x10", 0, 100000, 10},
+static const struct {
+    const char *size;
+    uint64_t pending;
+    uint32_t processes, events_each;
+} cases[] = {
+    {"100", 100, 0, 0},           {"1,000", 1000, 0, 0},        {"10,000", 10000, 0, 0},
+    {"100,000", 100000, 0, 0},    {"1,000,000", 1000000, 0, 0}, {"100x1", 0, 100, 1},
+    {"1000x1", 0, 1000, 1},       {"1000x10", 0, 1000, 10},     {"10000x10", 0, 10000, 10},
+    {"100000x10", 0, 100000, 10},
 };
 #define CASES (sizeof cases / sizeof *cases)
 
@@ -146,12 +174,15 @@ static void print_row(const struct row *row, bool json)
 {
     double ns = row->cpu_seconds * 1e9 / (double)row->operations;
     if (json)
-        printf("{\"queue\":\"%s\",\"workload\":\"%s\",\"size\":\"%s\",\"keys\":%" PRIu64 ",\"value_size\":0,\"operations\":%" PRIu64
-               ",\"seconds\":%.9f,\"cpu_seconds\":%.9f,\"write_amplification\":null,\"resident_bytes\":%zu,\"checksum\":\"%016" PRIx64 "\"}\n",
-               row->queue, row->workload, row->size, row->pending, row->operations, row->seconds, row->cpu_seconds, row->resident_bytes, row->checksum);
+        printf("{\"queue\":\"%s\",\"workload\":\"%s\",\"size\":\"%s\",\"keys\":%" PRIu64
+               ",\"value_size\":0,\"operations\":%" PRIu64
+               ",\"seconds\":%.9f,\"cpu_seconds\":%.9f,\"write_amplification\":null,\"resident_"
+               "bytes\":%zu,\"checksum\":\"%016" PRIx64 "\"}\n",
+               row->queue, row->workload, row->size, row->pending, row->operations,
+               row->seconds, row->cpu_seconds, row->resident_bytes, row->checksum);
     else
-        printf("%-6s  %10s  %9.1f  %8.2f  %9.1f  %016" PRIx64 "\n", row->workload, row->size, ns, 1e3 / ns, (double)row->resident_bytes / (double)row->pending,
-               row->checksum);
+        printf("%-6s  %10s  %9.1f  %8.2f  %9.1f  %016" PRIx64 "\n", row->workload, row->size,
+               ns, 1e3 / ns, (double)row->resident_bytes / (double)row->pending, row->checksum);
     fflush(stdout);
 }
 
@@ -159,7 +190,8 @@ static void print_row(const struct row *row, bool json)
 
 static const char usage[] =
     "Usage: faultline bench kernel [--json] [--operations N] [--repeat N]\n"
-    "Measures the event kernel: the hold model of the queue, and PHOLD through the whole kernel.\n\n"
+    "Measures the event kernel: the hold model of the queue, and PHOLD through the whole "
+    "kernel.\n\n"
     "  --json           one object a line instead of the table\n"
     "  --operations N   events measured a run (1000000)\n"
     "  --repeat N       runs a row, of which the median is shown (3)\n"
@@ -173,13 +205,13 @@ static const char *const flags[] = {"--json", "--operations", "--repeat", "--hel
 static size_t distance(const char *a, const char *b)
 {
     size_t row[64], length = strlen(b) < 63 ? strlen(b) : 63;
-    for (size_t j = 0; j <= length; j++)
-        row[j] = j;
+    for (size_t j = 0; j <= length; j++) row[j] = j;
     for (size_t i = 0; a[i]; i++) {
         size_t diagonal = row[0];
         row[0] = i + 1;
         for (size_t j = 1; j <= length; j++) {
-            size_t change = diagonal + (a[i] != b[j - 1]), drop = row[j] + 1, insert = row[j - 1] + 1;
+            size_t change = diagonal + (a[i] != b[j - 1]), drop = row[j] + 1,
+                   insert = row[j - 1] + 1;
             diagonal = row[j];
             row[j] = change < drop ? change : drop;
             row[j] = insert < row[j] ? insert : row[j];
@@ -192,14 +224,15 @@ static int unknown_argument(const char *word)
 {
     size_t best = 0;
     for (size_t i = 1; i < FLAGS; i++)
-        if (distance(word, flags[i]) < distance(word, flags[best]))
-            best = i;
-    fprintf(stderr, "faultline: bench kernel has no argument '%s' (did you mean '%s'?)\n", word, flags[best]);
+        if (distance(word, flags[i]) < distance(word, flags[best])) best = i;
+    fprintf(stderr, "faultline: bench kernel has no argument '%s' (did you mean '%s'?)\n", word,
+            flags[best]);
     return EXIT_BAD_USAGE;
 }
 
 /* A whole decimal number in [low, high] and nothing else. */
-static bool number(const char *flag, const char *text, uint64_t low, uint64_t high, uint64_t *value)
+static bool number(const char *flag, const char *text, uint64_t low, uint64_t high,
+                   uint64_t *value)
 {
     uint64_t result = 0;
     bool good = text && *text;
@@ -208,7 +241,8 @@ static bool number(const char *flag, const char *text, uint64_t low, uint64_t hi
         result = result * 10 + (uint64_t)(*text - '0');
     }
     if (!good || result < low || result > high) {
-        fprintf(stderr, "faultline: %s takes a number from %" PRIu64 " to %" PRIu64 "\n", flag, low, high);
+        fprintf(stderr, "faultline: %s takes a number from %" PRIu64 " to %" PRIu64 "\n", flag,
+                low, high);
         return false;
     }
     *value = result;
@@ -231,21 +265,25 @@ int bench_kernel(int argc, char **argv)
             input.json = true;
             continue;
         }
-        if (!takes_value)
-            return unknown_argument(argv[i]);
+        if (!takes_value) return unknown_argument(argv[i]);
         const char *text = equals ? equals + 1 : i + 1 < argc ? argv[++i] : NULL;
         bool operations = !strcmp(flag, "--operations");
-        if (!number(flag, text, operations ? 1000 : 1, operations ? 1000000000 : REPEAT_MAX, operations ? &input.operations : &input.repeat))
+        if (!number(flag, text, operations ? 1000 : 1, operations ? 1000000000 : REPEAT_MAX,
+                    operations ? &input.operations : &input.repeat))
             return EXIT_BAD_USAGE;
     }
     increments_init();
     if (!input.json)
-        printf("%-6s  %10s  %9s  %8s  %9s  %s\n", "model", "pending", "ns/event", "M/s", "B/event", "check sum");
+        printf("%-6s  %10s  %9s  %8s  %9s  %s\n", "model", "pending", "ns/event", "M/s",
+               "B/event", "check sum");
     static struct row rows[REPEAT_MAX];
     for (size_t i = 0; i < CASES; i++) {
         for (size_t run = 0; run < input.repeat; run++) {
             struct row *row = &rows[run];
-            *row = (struct row){.queue = "ladder", .workload = cases[i].processes ? "phold" : "hold", .pending = cases[i].pending, .operations = input.operations};
+            *row = (struct row){.queue = "ladder",
+                                .workload = cases[i].processes ? "phold" : "hold",
+                                .pending = cases[i].pending,
+                                .operations = input.operations};
             snprintf(row->size, sizeof row->size, "%s", cases[i].size);
             if (cases[i].processes)
                 phold(row, cases[i].processes, cases[i].events_each);
@@ -256,6 +294,7 @@ int bench_kernel(int argc, char **argv)
         print_row(&rows[input.repeat / 2], input.json);
     }
     if (!input.json)
-        puts("hold: the queue alone. phold: processes x events, the whole kernel with its trace hash. CPU time; B/event: what queue (and, for phold, payloads) hold.");
+        puts("hold: the queue alone. phold: processes x events, the whole kernel with its "
+             "trace hash. CPU time; B/event: what queue (and, for phold, payloads) hold.");
     return EXIT_SUCCESS;
 }

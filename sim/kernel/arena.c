@@ -1,7 +1,9 @@
 /* The run's arena, and malloc that may not fail.
  *
- * Memory is cut from chunks of 64 KiB by moving a cursor; what is larger than a quarter of a chunk gets a chunk of its own, which is linked behind the current one,
- * so that the current one goes on being filled. Nothing is freed before arena_destroy. Chunks come zeroed from calloc.
+ * Memory is cut from chunks of 64 KiB by moving a cursor; what is larger than a quarter of a
+ * chunk gets a chunk of its own, which is linked behind the current one, so that the current
+ * one goes on being filled. Nothing is freed before arena_destroy. Chunks come zeroed from
+ * calloc.
  */
 #include "sim/kernel/arena.h"
 
@@ -18,14 +20,14 @@
 
 struct chunk {
     struct chunk *next;
-    size_t size;                            /* usable bytes */
+    size_t size; /* usable bytes */
     size_t used;
     _Alignas(16) unsigned char data[];
 };
 
 struct arena {
-    struct chunk *chunks;                   /* the first is the one being filled */
-    size_t size;                            /* bytes held, headers included */
+    struct chunk *chunks; /* the first is the one being filled */
+    size_t size;          /* bytes held, headers included */
 };
 
 static struct chunk *chunk_create(struct arena *arena, size_t size)
@@ -45,8 +47,7 @@ struct arena *arena_create(void)
 
 void arena_destroy(struct arena *arena)
 {
-    if (!arena)
-        return;
+    if (!arena) return;
     for (struct chunk *chunk = arena->chunks, *next; chunk; chunk = next) {
         next = chunk->next;
         free(chunk);

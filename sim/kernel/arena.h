@@ -1,4 +1,5 @@
-/* The run's arena: memory that lives exactly as long as a run and is freed whole. Not for what grows without bound. */
+/* The run's arena: memory that lives exactly as long as a run and is freed whole. Not for what
+ * grows without bound. */
 #ifndef FAULTLINE_SIM_KERNEL_ARENA_H
 #define FAULTLINE_SIM_KERNEL_ARENA_H
 
@@ -11,7 +12,8 @@ void arena_destroy(struct arena *arena);
 /* Zeroed, aligned to 16; never NULL (out of memory is a CHECK). */
 void *arena_alloc(struct arena *arena, size_t size);
 char *arena_strdup(struct arena *arena, const char *text);
-char *arena_printf(struct arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
+char *arena_printf(struct arena *arena, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 size_t arena_size(const struct arena *arena);
 
 /* malloc family whose failure is a CHECK, for growable arrays of the simulator itself. */

@@ -2,38 +2,60 @@
  *
  * Entries of 16 bytes {time, order << 24 | slot} stand in one of four places, by time:
  *
- *     pushed at time t --+-- t >= far_from ------------> far: unordered
- *                        +-- slot of t >= a cursor ----> a rung: buckets of one power-of-two width, unordered within
- *                        +-- else: bottom (sorted), or the heap where the bottom would have to move too many
+ *     pushed at t --+-- t >= far_from ---------> far: unordered
+ *                   +-- slot of t >= a cursor -> a rung: buckets of one power-of-two width,
+ *                   |                            unordered within
+ *                   +-- else ------------------> bottom: sorted; or a heap beside it, where
+ *                                                the bottom would have to move too many
  *
- *     far --epoch(), far_walk()--> sliding rung --nest()--> nested rung --nest()--> ... --refill()--> bottom --> popped
+ *     far --epoch(), far_walk()--> sliding rung --nest()--> nested rungs --refill()--> bottom
  *
- * - The sliding rung (rungs[0]) is circular: as its cursor advances, its window of at most 4,096 buckets moves on (window_extend), so that in a steady state nearly
- *   every event goes straight to its bucket and from there to the bottom: two moves, whatever the number pending. Its width is chosen from the median of what is
- *   pending when it is laid out (epoch); when density has drifted from that, it is left to run dry (frozen) and laid out anew.
- * - A bucket with more than SORT_MAX entries is spread over a nested rung that covers exactly the bucket (nest), of 8 to 256 buckets by their number. So uneven
- *   densities cost a few moves where they occur and nothing elsewhere. With RUNGS_MAX rungs in use, or in a bucket of a single time, all of it is sorted at once.
- * - Bounded fan-out keeps the scattered writes of a distribution within the second-level cache; buckets are lists of 128-byte chunks of 8 entries from one pool.
- * - A bucket of one or two chunks, the usual case, is sorted by a network of compare-exchanges over 64-bit keys (time within the bucket, place in the chunks): no branch
- *   to mispredict, which is what sorting a handful of entries costs otherwise. Equal times make it fall back on the exact comparison.
- * - An insertion that would move more than SHIFT_MAX entries of the bottom goes to a 4-ary heap beside it; when the heap outnumbers the bottom and times differ, both
- *   are spread over a nested rung. So a handler that schedules ten thousand events for now, or within a bucket that is already the bottom, pays log n at worst.
- * - While no more than some tens are pending, there is only the bottom: a sorted array.
+ * The sliding rung (rungs[0]) is circular: as its cursor advances, its window of at most
+ * 4,096 buckets moves on (window_extend), so that in a steady state nearly every event goes
+ * straight to its bucket and from there to the bottom: two moves, whatever the number
+ * pending. Its width is chosen from the median of what is pending when it is laid out
+ * (epoch); when density has drifted from that, it is left to run dry (frozen) and laid out
+ * anew.
+ *
+ * A bucket with more than SORT_MAX entries is spread over a nested rung that covers exactly
+ * the bucket (nest), of 8 to 256 buckets by their number, so uneven densities cost a few
+ * moves where they occur and nothing elsewhere. With RUNGS_MAX rungs in use, or in a bucket
+ * of a single time, all of it is sorted at once. Bounded fan-out keeps the scattered writes
+ * of spreading within the second-level cache; buckets are lists of 128-byte chunks from one
+ * pool.
+ *
+ * An insertion that would move more than SHIFT_MAX entries of the bottom goes to a 4-ary
+ * heap beside it; when the heap outnumbers the bottom and times differ, both are spread over
+ * a nested rung. So a handler that schedules ten thousand events for now, or within the
+ * bucket that is the bottom already, pays log n at worst. While no more than some tens are
+ * pending, there is only the bottom: a sorted array.
  *
  * Invariants
- *   I1  Everything outside far is earlier than far_from, and everything in far is not; far_from starts a slot of the sliding rung.
- *   I2  A rung's entries lie in slots [cursor, cursor + buckets) and before its limit; a nested rung's limit is the start of the cursor of the rung above.
- *   I3  Everything in bottom and heap is earlier than the cursor of the deepest rung (than far_from, if there is none).
- *   I4  A far event is walked over only when as many events left the sliding rung since the last walk, or by an epoch, which moves at least a quarter of far, or else is
- *       followed by one that moves all of it. With nesting bounded by RUNGS_MAX, the work of a push is O(log n) amortised whatever the times are (queue_work counts it).
  *
- * Memory: 16.5 bytes an entry in full chunks, half a chunk lost a bucket, pool growth by quarters: 21 to 28 bytes an entry from 20,000 pending up. Below that the half
- * chunks and fixed tables weigh more by the entry and little in all: 22 KB at 100 pending, 75 KB at 1,000, 460 KB at 10,000.
+ *   I1  Everything outside far is earlier than far_from, and nothing in far is; far_from
+ *       starts a slot of the sliding rung.
  *
- * Sources: the ladder queue is Tang, Goh and Thng 2005 ("Ladder queue: an O(1) priority queue structure for large-scale discrete event simulation"), the circular
- * window is that of Brown's calendar queue (1988).
+ *   I2  A rung's entries lie in slots [cursor, cursor + buckets) and before its limit; a
+ *       nested rung's limit is the start of the cursor of the rung above.
+ *
+ *   I3  Everything in bottom and heap is earlier than the cursor of the deepest rung (than
+ *       far_from, if there is none).
+ *
+ *   I4  A far event is walked over only when as many events left the sliding rung since the
+ *       last walk, or by an epoch, which moves at least a quarter of far, or else is
+ *       followed by one that moves all of it. With nesting bounded by RUNGS_MAX, the work of
+ *       a push is O(log n) amortised whatever the times are (queue_work counts it).
+ *
+ * Memory: 16.5 bytes an entry in full chunks, half a chunk lost a bucket, a pool that grows
+ * by quarters: 21 to 32 bytes an entry from 20,000 pending up. Below that the half chunks
+ * and the fixed tables weigh more by the entry and little in all: 21 KB at 100 pending, 75
+ * KB at 1,000, 460 KB at 10,000.
+ *
+ * Sources: Tang, Goh and Thng 2005, "Ladder queue: an O(1) priority queue structure for
+ * large-scale discrete event simulation"; the circular window is that of Brown's calendar
+ * queue (1988).
  */
-#include "sim/kernel/queue.h"
+#include "sim/kernel/queue_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -42,72 +64,23 @@
 #include "sim/kernel/check.h"
 #include "sim/kernel/vtime.h"
 
-#define CHUNK_COUNT 8u              /* entries a chunk: 128 bytes */
-#define WIDE_MIN 64u                /* buckets of the sliding rung: 2^6 ... */
-#define WIDE_MAX 4096u              /* ... to 2^12: 64 words of bitmap under one word of summary */
-#define NARROW_MIN 8u               /* buckets of a nested rung: 2^3 ... */
-#define NARROW_MAX 256u             /* ... to 2^8 */
-#define RUNGS_MAX 13                /* 63 bits of time at 6 bits a rung, and some to spare for bottom_spread */
-#define AIM 5u                      /* entries a bucket aimed at */
-#define WINDOW 5u                   /* spans from the first to the median event that the sliding rung covers, when it is as wide as it may be */
-#define SORT_MAX 24u                /* a bucket with more is spread over a nested rung */
-#define TINY_MAX 16u                /* so few are kept as one sorted array */
-#define SHIFT_MAX 32u               /* an insertion moves at most so many entries; else the heap takes it */
-#define HEAP_MAX 64u                /* a heap of more is spread over a nested rung, if it outnumbers the sorted array */
+#define WIDE_MIN 64u    /* buckets of the sliding rung: 2^6 to 2^12 (WIDE_MAX) */
+#define NARROW_MIN 8u   /* buckets of a nested rung: 2^3 ... */
+#define NARROW_MAX 256u /* ... to 2^8 */
+#define AIM 5u          /* entries a bucket aimed at */
+#define WINDOW 5u    /* at its widest the sliding rung covers 5 times the nearer half's span */
+#define TINY_MAX 16u /* so few are kept as one sorted array */
+#define HEAP_MAX 64u /* a heap of more, and more than the bottom, is spread over a rung */
 #define SAMPLE_COUNT 64u
-#define NONE UINT32_MAX
 #define FOREVER (UINT64_C(1) << 63) /* above every time */
-
-typedef unsigned __int128 wide;
-
-struct entry { uint64_t time, key; };
-struct chunk { struct entry entries[CHUNK_COUNT]; };
-struct bucket { uint32_t head, count; };
-
-struct rung {
-    uint64_t cursor;                /* the next slot to consume; slot = time >> shift */
-    uint64_t limit;                 /* times from here on are another's */
-    uint64_t summary;               /* bit w: words[w] != 0 */
-    uint64_t words[WIDE_MAX / 64];  /* bit b: bucket b has entries */
-    uint32_t mask;                  /* buckets - 1 */
-    int shift;
-    uint32_t capacity;              /* buckets allocated */
-    struct bucket *buckets;
-};
-
-struct queue {
-    struct entry *bottom;           /* descending: the least is last */
-    size_t bottom_count, bottom_capacity;
-    struct entry *heap;
-    size_t heap_count, heap_capacity;
-    uint64_t heap_time_max;
-    size_t count;
-    uint64_t far_from;              /* times from here on go to `far` */
-    int rungs_count;
-    struct chunk *chunks;
-    uint32_t *next;
-    uint32_t free_chunk, chunks_used, chunks_capacity;
-    struct bucket far;
-    uint64_t far_min, far_max;
-    uint64_t extend_at, extended_at;/* slots of the sliding rung */
-    uint64_t consumed, credit;      /* entries taken from it since it was extended; since far was last walked */
-    bool frozen, spread;
-    uint64_t work;                  /* see queue_work */
-    const char *slots;              /* where the caller keeps the payloads, for prefetching; NULL: nowhere */
-    size_t slot_size;
-    struct rung rungs[RUNGS_MAX];
-};
-
-static inline wide rank(struct entry e) { return (wide)e.time << 64 | e.key; }
 
 /* ---- chunks ---- */
 
-static void chunks_grow(struct queue *q, uint32_t capacity)
+void queue_chunks_grow(struct queue *q, uint32_t capacity)
 {
     struct chunk *chunks = aligned_alloc(128, (size_t)capacity * sizeof *chunks);
     CHECK(chunks != NULL);
-    if (q->chunks_used)
-        memcpy(chunks, q->chunks, q->chunks_used * sizeof *chunks);
+    if (q->chunks_used) memcpy(chunks, q->chunks, q->chunks_used * sizeof *chunks);
     memset(chunks + q->chunks_used, 0, (capacity - q->chunks_used) * sizeof *chunks);
     free(q->chunks);
     q->chunks = chunks;
@@ -115,55 +88,10 @@ static void chunks_grow(struct queue *q, uint32_t capacity)
     q->chunks_capacity = capacity;
 }
 
-static inline uint32_t chunk_take(struct queue *q)
-{
-    uint32_t x = q->free_chunk;
-    if (x != NONE) {
-        q->free_chunk = q->next[x];
-        return x;
-    }
-    if (q->chunks_used == q->chunks_capacity)
-        chunks_grow(q, q->chunks_capacity + q->chunks_capacity / 4);
-    return q->chunks_used++;
-}
-
-static inline void chunk_give(struct queue *q, uint32_t x)
-{
-    q->next[x] = q->free_chunk;
-    q->free_chunk = x;
-}
-
-/* True when the bucket was empty. */
-static inline bool bucket_add(struct queue *q, struct bucket *b, struct entry e)
-{
-    uint32_t at = b->count++ % CHUNK_COUNT;
-    if (at == 0) {
-        uint32_t x = chunk_take(q);
-        q->next[x] = b->head;
-        b->head = x;
-        q->chunks[x].entries[0] = e;
-        return b->count == 1;
-    }
-    q->chunks[b->head].entries[at] = e;
-    return false;
-}
-
-/* Moves the last chunk of a bucket to `out`; returns its entries' number, 0 when empty. */
-static inline uint32_t bucket_take(struct queue *q, struct bucket *b, struct entry *out)
-{
-    if (b->count == 0)
-        return 0;
-    uint32_t count = (b->count - 1) % CHUNK_COUNT + 1, x = b->head;
-    memcpy(out, q->chunks[x].entries, sizeof(struct chunk));
-    b->head = q->next[x];
-    b->count -= count;
-    chunk_give(q, x);
-    return count;
-}
-
 /* ---- rungs ---- */
 
-static void rung_reset(struct rung *r, uint32_t buckets, int shift, uint64_t cursor, uint64_t limit)
+static void rung_reset(struct rung *r, uint32_t buckets, int shift, uint64_t cursor,
+                       uint64_t limit)
 {
     if (r->capacity < buckets) {
         r->buckets = xrealloc(r->buckets, buckets * sizeof *r->buckets);
@@ -192,8 +120,7 @@ static inline uint64_t rung_next(const struct rung *r)
 {
     uint32_t at = (uint32_t)r->cursor & r->mask, w = at / 64;
     uint64_t bits = r->words[w] >> at % 64;
-    if (bits)
-        return r->cursor + (uint64_t)__builtin_ctzll(bits);
+    if (bits) return r->cursor + (uint64_t)__builtin_ctzll(bits);
     uint64_t above = r->summary & (~UINT64_C(1) << w);
     w = (uint32_t)__builtin_ctzll(above ? above : r->summary);
     uint32_t found = w * 64 + (uint32_t)__builtin_ctzll(r->words[w]);
@@ -206,169 +133,17 @@ static inline struct bucket rung_take(struct rung *r, uint64_t slot)
     struct bucket b = r->buckets[i];
     r->buckets[i].count = 0;
     r->words[i / 64] &= ~(UINT64_C(1) << i % 64);
-    if (!r->words[i / 64])
-        r->summary &= ~(UINT64_C(1) << i / 64);
+    if (!r->words[i / 64]) r->summary &= ~(UINT64_C(1) << i / 64);
     r->cursor = slot + 1;
     return b;
-}
-
-/* ---- the sorted bottom ---- */
-
-static void bottom_reserve(struct queue *q, size_t count)
-{
-    if (count > q->bottom_capacity) {
-        q->bottom_capacity = count;     /* exact: who asks has `count` entries to move, which pays for the copy */
-        q->bottom = (struct entry *)xrealloc(q->bottom ? q->bottom - CHUNK_COUNT : NULL, (q->bottom_capacity + CHUNK_COUNT) * sizeof *q->bottom) + CHUNK_COUNT;
-    }
-}
-
-static void insertion_sort(struct entry *e, size_t count)
-{
-    for (size_t i = 1; i < count; i++) {
-        struct entry x = e[i];
-        size_t j = i;
-        for (; j > 0 && rank(e[j - 1]) < rank(x); j--)
-            e[j] = e[j - 1];
-        e[j] = x;
-    }
-}
-
-/* Returns the entries moved. */
-static uint64_t merge_sort(struct entry *e, size_t count)
-{
-    uint64_t moved = 0;
-    size_t sorted = 1;
-    while (sorted < count && rank(e[sorted - 1]) > rank(e[sorted]))
-        sorted++;
-    if (sorted == count)
-        return 0;
-    struct entry *from = e, *spare = xmalloc(count * sizeof *spare), *to = spare;
-    for (size_t i = 0; i < count; i += 16)
-        insertion_sort(e + i, count - i < 16 ? count - i : 16);
-    for (size_t run = 16; run < count; run *= 2) {
-        moved += count;
-        for (size_t start = 0; start < count; start += 2 * run) {
-            size_t a = start, middle = start + run < count ? start + run : count, b = middle, end = middle + run < count ? middle + run : count;
-            for (size_t i = start; i < end; i++)
-                to[i] = b >= end || (a < middle && rank(from[a]) > rank(from[b])) ? from[a++] : from[b++];
-        }
-        struct entry *swap = from;
-        from = to;
-        to = swap;
-    }
-    if (from != e)
-        memcpy(e, from, count * sizeof *e);
-    free(spare);
-    return moved;
-}
-
-/* Sorts a bucket of one chunk into the empty bottom, by time; false when two times are equal. Entries beyond the count take part with keys above all others and land
- * in the spare places before the array. The network is Batcher's with its last stages shortened (19 exchanges, the least for 8). */
-#define ORDER_PAIR(a, b) do { uint64_t low_ = a < b ? a : b, high_ = a < b ? b : a; a = low_; b = high_; } while (0)
-
-static bool chunk_sort(struct queue *q, struct bucket b, uint64_t start)
-{
-    const struct entry *e = q->chunks[b.head].entries;
-    uint64_t k[CHUNK_COUNT];
-    for (uint32_t i = 0; i < CHUNK_COUNT; i++) {
-        uint64_t key = (e[i].time - start) << 3 | i;
-        k[i] = i < b.count ? key : UINT64_MAX << 3 | i;
-    }
-    ORDER_PAIR(k[0], k[2]); ORDER_PAIR(k[1], k[3]); ORDER_PAIR(k[4], k[6]); ORDER_PAIR(k[5], k[7]);
-    ORDER_PAIR(k[0], k[4]); ORDER_PAIR(k[1], k[5]); ORDER_PAIR(k[2], k[6]); ORDER_PAIR(k[3], k[7]);
-    ORDER_PAIR(k[0], k[1]); ORDER_PAIR(k[2], k[3]); ORDER_PAIR(k[4], k[5]); ORDER_PAIR(k[6], k[7]);
-    ORDER_PAIR(k[2], k[4]); ORDER_PAIR(k[3], k[5]);
-    ORDER_PAIR(k[1], k[4]); ORDER_PAIR(k[3], k[6]);
-    ORDER_PAIR(k[1], k[2]); ORDER_PAIR(k[3], k[4]); ORDER_PAIR(k[5], k[6]);
-    struct entry *to = q->bottom + b.count - 1;
-    uint64_t same = 0;
-    for (uint32_t i = 0; i < CHUNK_COUNT; i++) {
-        to[-(int)i] = e[k[i] & 7];
-        if (i > 0)
-            same |= (k[i] ^ k[i - 1]) < 8 && i < b.count;
-    }
-    q->next[b.head] = q->free_chunk;
-    q->free_chunk = b.head;
-    q->bottom_count = b.count;
-    return same == 0;
-}
-
-/* The same for two chunks, nine to sixteen entries. */
-static bool pair_sort(struct queue *q, struct bucket b, uint64_t start)
-{
-    struct entry e[2 * CHUNK_COUNT];
-    uint32_t first = b.head, second = q->next[first], in_first = (b.count - 1) % CHUNK_COUNT + 1;
-    memcpy(e, q->chunks[second].entries, sizeof(struct chunk));
-    memcpy(e + CHUNK_COUNT, q->chunks[first].entries, sizeof(struct chunk));
-    uint64_t k[2 * CHUNK_COUNT];
-    for (uint32_t i = 0; i < 2 * CHUNK_COUNT; i++) {
-        uint64_t key = (e[i].time - start) << 4 | i;
-        k[i] = i < CHUNK_COUNT + in_first ? key : UINT64_MAX << 4 | i;
-    }
-    for (uint32_t half = 0; half < 2 * CHUNK_COUNT; half += CHUNK_COUNT) {
-        uint64_t *h = k + half;
-        ORDER_PAIR(h[0], h[2]); ORDER_PAIR(h[1], h[3]); ORDER_PAIR(h[4], h[6]); ORDER_PAIR(h[5], h[7]);
-        ORDER_PAIR(h[0], h[4]); ORDER_PAIR(h[1], h[5]); ORDER_PAIR(h[2], h[6]); ORDER_PAIR(h[3], h[7]);
-        ORDER_PAIR(h[0], h[1]); ORDER_PAIR(h[2], h[3]); ORDER_PAIR(h[4], h[5]); ORDER_PAIR(h[6], h[7]);
-        ORDER_PAIR(h[2], h[4]); ORDER_PAIR(h[3], h[5]);
-        ORDER_PAIR(h[1], h[4]); ORDER_PAIR(h[3], h[6]);
-        ORDER_PAIR(h[1], h[2]); ORDER_PAIR(h[3], h[4]); ORDER_PAIR(h[5], h[6]);
-    }
-    for (uint32_t i = 0; i < 8; i++)
-        ORDER_PAIR(k[i], k[i + 8]);
-    for (uint32_t i = 4; i < 8; i++)
-        ORDER_PAIR(k[i], k[i + 4]);
-    for (uint32_t i = 2; i < 14; i += 4) {
-        ORDER_PAIR(k[i], k[i + 2]);
-        ORDER_PAIR(k[i + 1], k[i + 3]);
-    }
-    for (uint32_t i = 1; i < 15; i += 2)
-        ORDER_PAIR(k[i], k[i + 1]);
-    struct entry *to = q->bottom + b.count - 1;
-    uint64_t same = 0;
-    for (uint32_t i = 0; i < 2 * CHUNK_COUNT; i++) {
-        to[-(int)i] = e[k[i] & 15];
-        if (i > 0)
-            same |= (k[i] ^ k[i - 1]) < 16 && i < b.count;
-    }
-    q->next[second] = q->free_chunk;
-    q->free_chunk = first;
-    q->bottom_count = b.count;
-    return same == 0;
-}
-
-/* Empties a bucket into the empty bottom. */
-static void bottom_fill(struct queue *q, struct bucket b)
-{
-    size_t count = b.count;
-    q->work += count;
-    bottom_reserve(q, count + SHIFT_MAX);
-    struct entry *to = q->bottom;
-    while (b.count) {
-        /* Latest first: what came in ascending order leaves this loop sorted. */
-        uint32_t in_chunk = (b.count - 1) % CHUNK_COUNT + 1, x = b.head;
-        const struct entry *from = q->chunks[x].entries;
-        for (uint32_t i = in_chunk; i-- > 0;)
-            *to++ = from[i];
-        b.head = q->next[x];
-        b.count -= in_chunk;
-        chunk_give(q, x);
-    }
-    if (count <= SORT_MAX)
-        insertion_sort(q->bottom, count);
-    else
-        q->work += merge_sort(q->bottom, count);
-    q->bottom_count = count;
 }
 
 /* ---- far ---- */
 
 static void far_add(struct queue *q, struct entry e)
 {
-    if (e.time < q->far_min)
-        q->far_min = e.time;
-    if (e.time > q->far_max)
-        q->far_max = e.time;
+    if (e.time < q->far_min) q->far_min = e.time;
+    if (e.time > q->far_max) q->far_max = e.time;
     bucket_add(q, &q->far, e);
 }
 
@@ -416,14 +191,14 @@ static void window_extend(struct queue *q)
 {
     struct rung *r = &q->rungs[0];
     uint64_t slots = r->cursor - q->extended_at, buckets = r->mask + 1;
-    /* Four times too dense (and more buckets would help), or sixteen times too sparse: time for another width. */
-    if ((q->consumed > 4 * AIM * slots && buckets < WIDE_MAX) || (q->consumed * 16 < slots * AIM && q->count > TINY_MAX))
+    /* Four times too dense (and more buckets would help), or sixteen times too sparse: time for
+     * another width. */
+    if ((q->consumed > 4 * AIM * slots && buckets < WIDE_MAX) ||
+        (q->consumed * 16 < slots * AIM && q->count > TINY_MAX))
         q->frozen = true;
-    if (q->frozen)
-        return;
+    if (q->frozen) return;
     uint64_t end = window_end(r);
-    if (q->far_min < end && q->credit > 2 * (uint64_t)q->far.count)
-        far_walk(q);
+    if (q->far_min < end && q->credit > 2 * (uint64_t)q->far.count) far_walk(q);
     window_open(q, end);
 }
 
@@ -436,16 +211,17 @@ static int compare_times(const void *a, const void *b)
 static uint64_t far_median(const struct queue *q)
 {
     uint64_t sample[SAMPLE_COUNT];
-    uint32_t chunks = (q->far.count + CHUNK_COUNT - 1) / CHUNK_COUNT, step = (chunks + SAMPLE_COUNT - 1) / SAMPLE_COUNT, count = 0, seen = 0;
+    uint32_t chunks = (q->far.count + CHUNK_COUNT - 1) / CHUNK_COUNT,
+             step = (chunks + SAMPLE_COUNT - 1) / SAMPLE_COUNT, count = 0, seen = 0;
     uint32_t last = (q->far.count - 1) % CHUNK_COUNT + 1;
     if (chunks < SAMPLE_COUNT / 2) {
-        for (uint32_t x = q->far.head, left = q->far.count, n = last; left && count < SAMPLE_COUNT; x = q->next[x], left -= n, n = CHUNK_COUNT)
+        for (uint32_t x = q->far.head, left = q->far.count, n = last;
+             left && count < SAMPLE_COUNT; x = q->next[x], left -= n, n = CHUNK_COUNT)
             for (uint32_t i = 0; i < n && count < SAMPLE_COUNT; i++)
                 sample[count++] = q->chunks[x].entries[i].time;
     } else {
         for (uint32_t x = q->far.head; seen < chunks; x = q->next[x], seen++)
-            if (seen % step == 0)
-                sample[count++] = q->chunks[x].entries[0].time;
+            if (seen % step == 0) sample[count++] = q->chunks[x].entries[0].time;
     }
     qsort(sample, count, sizeof *sample, compare_times);
     return sample[count / 2];
@@ -462,24 +238,19 @@ static void epoch(struct queue *q)
         q->far_max = 0;
         q->far_from = UINT64_MAX;
         q->rungs_count = 0;
-        bottom_fill(q, all);
+        queue_bottom_fill(q, all, 0, 63);
         return;
     }
     uint64_t span = q->spread ? q->far_max - q->far_min : far_median(q) - q->far_min;
-    uint64_t slots = count / 2 / AIM;          /* that the nearer half should take */
+    uint64_t slots = count / 2 / AIM; /* that the nearer half should take */
     uint32_t buckets = WIDE_MIN;
-    while (buckets < WIDE_MAX && buckets < slots * 8)
-        buckets *= 2;
-    if (slots > buckets / WINDOW)
-        slots = buckets / WINDOW;
-    if (slots < 1)
-        slots = 1;
+    while (buckets < WIDE_MAX && buckets < slots * 8) buckets *= 2;
+    if (slots > buckets / WINDOW) slots = buckets / WINDOW;
+    if (slots < 1) slots = 1;
     int shift = 0;
-    while (span >> shift > slots)
-        shift++;
+    while (span >> shift > slots) shift++;
     if (q->spread)
-        while ((q->far_max >> shift) - (q->far_min >> shift) >= buckets)
-            shift++;
+        while ((q->far_max >> shift) - (q->far_min >> shift) >= buckets) shift++;
     struct rung *r = &q->rungs[0];
     rung_reset(r, buckets, shift, q->far_min >> shift, UINT64_MAX);
     q->rungs_count = 1;
@@ -504,13 +275,14 @@ static void nest(struct queue *q, struct bucket b, uint64_t slot, int shift)
     rung_reset(r, buckets, finer, slot << (shift - finer), (slot + 1) << shift);
     struct entry entries[CHUNK_COUNT];
     for (uint32_t n; (n = bucket_take(q, &b, entries)) > 0;)
-        for (uint32_t i = 0; i < n; i++)
-            rung_add(q, r, entries[i]);
+        for (uint32_t i = 0; i < n; i++) rung_add(q, r, entries[i]);
 }
 
-/* Asks the memory for the payloads of a bucket's last chunk (an entry beyond the count is an old one or zero: a needless line at worst).
- * Always inline: gcc 12 takes a function that only prefetches for one without effect, and drops the call. */
-static inline __attribute__((always_inline)) void payloads_prefetch(const struct queue *q, const struct bucket *b)
+/* Asks the memory for the payloads of a bucket's last chunk (an entry beyond the count is an
+ * old one or zero: a needless line at worst). Always inline: gcc 12 takes a function that only
+ * prefetches for one without effect, and drops the call. */
+static inline __attribute__((always_inline)) void payloads_prefetch(const struct queue *q,
+                                                                    const struct bucket *b)
 {
     const struct entry *e = q->chunks[b->head].entries;
     for (uint32_t i = 0; i < CHUNK_COUNT; i++)
@@ -526,11 +298,9 @@ static bool refill(struct queue *q)
 {
     for (;;) {
         if (q->rungs_count == 0) {
-            if (q->far.count == 0)
-                return false;
+            if (q->far.count == 0) return false;
             epoch(q);
-            if (q->bottom_count)
-                return true;
+            if (q->bottom_count) return true;
         }
         struct rung *r = &q->rungs[q->rungs_count - 1];
         if (r->summary == 0) {
@@ -538,8 +308,7 @@ static bool refill(struct queue *q)
                 q->rungs_count--;
                 continue;
             }
-            if (q->far.count == 0)
-                return false;
+            if (q->far.count == 0) return false;
             q->rungs_count = 0;
             continue;
         }
@@ -548,8 +317,7 @@ static bool refill(struct queue *q)
         if (q->rungs_count == 1) {
             q->consumed += b.count;
             q->credit += b.count;
-            if (r->cursor >= q->extend_at)
-                window_extend(q);
+            if (r->cursor >= q->extend_at) window_extend(q);
         }
         if (b.count > SORT_MAX && r->shift > 0 && q->rungs_count < RUNGS_MAX) {
             nest(q, b, slot, r->shift);
@@ -557,18 +325,9 @@ static bool refill(struct queue *q)
         }
         if (q->slots) {
             payloads_prefetch(q, &b);
-            if (r->summary)
-                payloads_prefetch(q, &r->buckets[rung_next(r) & r->mask]);
+            if (r->summary) payloads_prefetch(q, &r->buckets[rung_next(r) & r->mask]);
         }
-        if (b.count <= CHUNK_COUNT && r->shift <= 60) {
-            if (!chunk_sort(q, b, slot << r->shift))
-                insertion_sort(q->bottom, b.count);
-        } else if (b.count <= 2 * CHUNK_COUNT && r->shift <= 59) {
-            if (!pair_sort(q, b, slot << r->shift))
-                insertion_sort(q->bottom, b.count);
-        } else {
-            bottom_fill(q, b);
-        }
+        queue_bottom_fill(q, b, slot << r->shift, r->shift);
         return true;
     }
 }
@@ -583,8 +342,7 @@ static void heap_push(struct queue *q, struct entry e)
         q->heap_capacity = q->heap_capacity ? q->heap_capacity * 2 : 128;
         q->heap = xrealloc(q->heap, q->heap_capacity * sizeof *q->heap);
     }
-    if (q->heap_count == 0 || e.time > q->heap_time_max)
-        q->heap_time_max = e.time;
+    if (q->heap_count == 0 || e.time > q->heap_time_max) q->heap_time_max = e.time;
     size_t i = q->heap_count++;
     for (; i > 0 && rank(e) < rank(q->heap[(i - 1) / WAYS]); i = (i - 1) / WAYS)
         q->heap[i] = q->heap[(i - 1) / WAYS], q->work++;
@@ -596,14 +354,12 @@ static struct entry heap_pop(struct queue *q)
     struct entry least = q->heap[0], last = q->heap[--q->heap_count];
     size_t i = 0;
     for (;;) {
-        size_t child = i * WAYS + 1, end = child + WAYS < q->heap_count ? child + WAYS : q->heap_count, best = child;
-        if (child >= q->heap_count)
-            break;
+        size_t child = i * WAYS + 1,
+               end = child + WAYS < q->heap_count ? child + WAYS : q->heap_count, best = child;
+        if (child >= q->heap_count) break;
         for (size_t j = child + 1; j < end; j++)
-            if (rank(q->heap[j]) < rank(q->heap[best]))
-                best = j;
-        if (rank(last) <= rank(q->heap[best]))
-            break;
+            if (rank(q->heap[j]) < rank(q->heap[best])) best = j;
+        if (rank(last) <= rank(q->heap[best])) break;
         q->heap[i] = q->heap[best];
         q->work++;
         i = best;
@@ -618,10 +374,8 @@ static void bottom_spread(struct queue *q)
     q->work += q->bottom_count + q->heap_count;
     if (q->rungs_count == 0) {
         /* All that is pending is here: it has outgrown one sorted array. */
-        for (size_t i = 0; i < q->bottom_count; i++)
-            far_add(q, q->bottom[i]);
-        for (size_t i = 0; i < q->heap_count; i++)
-            far_add(q, q->heap[i]);
+        for (size_t i = 0; i < q->bottom_count; i++) far_add(q, q->bottom[i]);
+        for (size_t i = 0; i < q->heap_count; i++) far_add(q, q->heap[i]);
         q->far_from = 0;
     } else {
         struct rung *above = &q->rungs[q->rungs_count - 1];
@@ -629,14 +383,11 @@ static void bottom_spread(struct queue *q)
         if (q->bottom_count && q->bottom[q->bottom_count - 1].time < least)
             least = q->bottom[q->bottom_count - 1].time;
         int shift = 0;
-        while (((limit - 1) >> shift) - (least >> shift) >= NARROW_MAX)
-            shift++;
+        while (((limit - 1) >> shift) - (least >> shift) >= NARROW_MAX) shift++;
         struct rung *r = &q->rungs[q->rungs_count++];
         rung_reset(r, NARROW_MAX, shift, least >> shift, limit);
-        for (size_t i = 0; i < q->bottom_count; i++)
-            rung_add(q, r, q->bottom[i]);
-        for (size_t i = 0; i < q->heap_count; i++)
-            rung_add(q, r, q->heap[i]);
+        for (size_t i = 0; i < q->bottom_count; i++) rung_add(q, r, q->bottom[i]);
+        for (size_t i = 0; i < q->heap_count; i++) rung_add(q, r, q->heap[i]);
     }
     q->bottom_count = q->heap_count = 0;
 }
@@ -648,17 +399,16 @@ static void bottom_overflow(struct queue *q, struct entry e)
         bottom_spread(q);
         return;
     }
-    if (q->heap_count <= HEAP_MAX || q->heap_count <= q->bottom_count || q->rungs_count == RUNGS_MAX)
+    if (q->heap_count <= HEAP_MAX || q->heap_count <= q->bottom_count ||
+        q->rungs_count == RUNGS_MAX)
         return;
     uint64_t least = q->heap[0].time, most = q->heap_time_max;
     if (q->bottom_count) {
         if (q->bottom[q->bottom_count - 1].time < least)
             least = q->bottom[q->bottom_count - 1].time;
-        if (q->bottom[0].time > most)
-            most = q->bottom[0].time;
+        if (q->bottom[0].time > most) most = q->bottom[0].time;
     }
-    if (least < most)
-        bottom_spread(q);
+    if (least < most) bottom_spread(q);
 }
 
 /* ---- the contract ---- */
@@ -669,10 +419,10 @@ struct queue *queue_create(size_t pending_expected)
     q->free_chunk = NONE;
     q->far = (struct bucket){NONE, 0};
     q->far_min = FOREVER;
-    if (pending_expected > QUEUE_SLOTS_MAX)
-        pending_expected = QUEUE_SLOTS_MAX;
-    chunks_grow(q, (uint32_t)(pending_expected / CHUNK_COUNT + pending_expected / 32 + 64));
-    bottom_reserve(q, 4 * SHIFT_MAX);
+    if (pending_expected > QUEUE_SLOTS_MAX) pending_expected = QUEUE_SLOTS_MAX;
+    queue_chunks_grow(q,
+                      (uint32_t)(pending_expected / CHUNK_COUNT + pending_expected / 32 + 64));
+    queue_bottom_reserve(q, 4 * SHIFT_MAX);
     return q;
 }
 
@@ -684,10 +434,8 @@ void queue_prefetch(struct queue *q, const void *slots, size_t slot_size)
 
 void queue_destroy(struct queue *q)
 {
-    if (!q)
-        return;
-    for (int i = 0; i < RUNGS_MAX; i++)
-        free(q->rungs[i].buckets);
+    if (!q) return;
+    for (int i = 0; i < RUNGS_MAX; i++) free(q->rungs[i].buckets);
     free(q->bottom - CHUNK_COUNT);
     free(q->heap);
     free(q->chunks);
@@ -698,13 +446,13 @@ void queue_destroy(struct queue *q)
 static inline void bottom_insert(struct queue *q, struct entry e)
 {
     size_t i = q->bottom_count;
-    if (i >= SHIFT_MAX && (rank(q->bottom[i - SHIFT_MAX]) < rank(e) || i == q->bottom_capacity)) {
+    if (i >= SHIFT_MAX &&
+        (rank(q->bottom[i - SHIFT_MAX]) < rank(e) || i == q->bottom_capacity)) {
         bottom_overflow(q, e);
         return;
     }
     q->bottom_count++;
-    for (; i > 0 && rank(q->bottom[i - 1]) < rank(e); i--)
-        q->bottom[i] = q->bottom[i - 1];
+    for (; i > 0 && rank(q->bottom[i - 1]) < rank(e); i--) q->bottom[i] = q->bottom[i - 1];
     q->bottom[i] = e;
 }
 
@@ -725,8 +473,7 @@ void queue_push(struct queue *q, int64_t time, uint64_t order, uint32_t slot)
         bottom_insert(q, e);
         return;
     }
-    while (e.time >= q->rungs[i].limit)
-        i--;
+    while (e.time >= q->rungs[i].limit) i--;
     rung_add(q, &q->rungs[i], e);
 }
 
@@ -737,17 +484,15 @@ static inline bool least(struct queue *q)
 
 bool queue_pop_until(struct queue *q, int64_t until, struct queue_item *item)
 {
-    if (!least(q))
-        return false;
+    if (!least(q)) return false;
     struct entry e;
-    if (__builtin_expect(q->heap_count != 0, 0) && (!q->bottom_count || rank(q->heap[0]) < rank(q->bottom[q->bottom_count - 1]))) {
-        if (q->heap[0].time > (uint64_t)until)
-            return false;
+    if (__builtin_expect(q->heap_count != 0, 0) &&
+        (!q->bottom_count || rank(q->heap[0]) < rank(q->bottom[q->bottom_count - 1]))) {
+        if (q->heap[0].time > (uint64_t)until) return false;
         e = heap_pop(q);
     } else {
         e = q->bottom[q->bottom_count - 1];
-        if (e.time > (uint64_t)until)
-            return false;
+        if (e.time > (uint64_t)until) return false;
         q->bottom_count--;
     }
     q->count--;
@@ -764,15 +509,14 @@ bool queue_pop(struct queue *q, struct queue_item *item)
 
 int64_t queue_peek_time(struct queue *q)
 {
-    if (!least(q))
-        return VTIME_MAX;
+    if (!least(q)) return VTIME_MAX;
     uint64_t time = q->bottom_count ? q->bottom[q->bottom_count - 1].time : FOREVER;
-    if (q->heap_count && q->heap[0].time < time)
-        time = q->heap[0].time;
+    if (q->heap_count && q->heap[0].time < time) time = q->heap[0].time;
     return (int64_t)time;
 }
 
-void queue_filter(struct queue *q, bool (*keep)(void *context, uint64_t order, uint32_t slot), void *context)
+void queue_filter(struct queue *q, bool (*keep)(void *context, uint64_t order, uint32_t slot),
+                  void *context)
 {
     struct bucket kept = {NONE, 0};
     struct entry entries[CHUNK_COUNT];
@@ -783,38 +527,41 @@ void queue_filter(struct queue *q, bool (*keep)(void *context, uint64_t order, u
     q->far_max = 0;
     for (uint32_t n; (n = bucket_take(q, &old_far, entries)) > 0;)
         for (uint32_t i = 0; i < n; i++)
-            if (KEEP(entries[i]))
-                far_add(q, entries[i]);
+            if (KEEP(entries[i])) far_add(q, entries[i]);
     for (int level = 0; level < q->rungs_count; level++) {
         struct rung *r = &q->rungs[level];
         while (r->summary) {
             struct bucket b = rung_take(r, rung_next(r));
             for (uint32_t n; (n = bucket_take(q, &b, entries)) > 0;)
                 for (uint32_t i = 0; i < n; i++)
-                    if (KEEP(entries[i]))
-                        far_add(q, entries[i]);
+                    if (KEEP(entries[i])) far_add(q, entries[i]);
         }
     }
     for (size_t i = 0; i < q->bottom_count; i++)
-        if (KEEP(q->bottom[i]))
-            far_add(q, q->bottom[i]);
+        if (KEEP(q->bottom[i])) far_add(q, q->bottom[i]);
     for (size_t i = 0; i < q->heap_count; i++)
-        if (KEEP(q->heap[i]))
-            far_add(q, q->heap[i]);
+        if (KEEP(q->heap[i])) far_add(q, q->heap[i]);
     q->bottom_count = q->heap_count = 0;
     q->rungs_count = 0;
     q->far_from = 0;
     q->count = q->far.count;
 }
 
-size_t queue_count(const struct queue *q) { return q->count; }
+size_t queue_count(const struct queue *q)
+{
+    return q->count;
+}
 
-uint64_t queue_work(const struct queue *q) { return q->work; }
+uint64_t queue_work(const struct queue *q)
+{
+    return q->work;
+}
 
 size_t queue_bytes(const struct queue *q)
 {
-    size_t bytes = sizeof *q + q->bottom_capacity * sizeof *q->bottom + q->heap_capacity * sizeof *q->heap
-                 + q->chunks_capacity * (sizeof *q->chunks + sizeof *q->next);
+    size_t bytes = sizeof *q + q->bottom_capacity * sizeof *q->bottom +
+                   q->heap_capacity * sizeof *q->heap +
+                   q->chunks_capacity * (sizeof *q->chunks + sizeof *q->next);
     for (int i = 0; i < RUNGS_MAX; i++)
         bytes += q->rungs[i].capacity * sizeof *q->rungs[i].buckets;
     return bytes;

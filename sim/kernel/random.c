@@ -1,7 +1,10 @@
-/* Random streams: xoshiro256** (Blackman and Vigna 2018), one a purpose and entity, and the hashes that key them.
+/* Random streams: xoshiro256** (Blackman and Vigna 2018), one a purpose and entity, and the
+ * hashes that key them.
  *
- * The key of a stream is a hash of seed, purpose and entity name, from which splitmix64 fills the state. Names are hashed one after the other, each with the hash so
- * far as its seed, so ("ab", "c") and ("a", "bc") are different streams. Nothing depends on the order in which streams are made.
+ * The key of a stream is a hash of seed, purpose and entity name, from which splitmix64 fills
+ * the state. Names are hashed one after the other, each with the hash so far as its seed, so
+ * ("ab", "c") and ("a", "bc") are different streams. Nothing depends on the order in which
+ * streams are made.
  */
 #include "sim/kernel/random.h"
 
@@ -28,10 +31,10 @@ uint64_t hash_string(const char *text, uint64_t seed)
     return hash_bytes(text, strlen(text), seed);
 }
 
-void rng_init(struct rng *rng, uint64_t seed, const char *purpose, const char *entity, struct draw_log *log)
+void rng_init(struct rng *rng, uint64_t seed, const char *purpose, const char *entity,
+              struct draw_log *log)
 {
-    if (!entity)
-        entity = "";
+    if (!entity) entity = "";
     uint64_t key = hash_string(purpose, mix64(seed + 1));
     key = hash_string(entity, key);
     for (int i = 0; i < 4; i++) {
@@ -50,7 +53,8 @@ static inline uint64_t rotate_left(uint64_t x, int by)
 uint64_t rng_u64(struct rng *rng)
 {
     uint64_t *s = rng->s;
-    /* Four words of splitmix64 from one key are never all zero: it is a bijection of four different inputs. */
+    /* Four words of splitmix64 from one key are never all zero: it is a bijection of four
+     * different inputs. */
     CHECK((s[0] | s[1] | s[2] | s[3]) != 0);
     uint64_t result = rotate_left(s[1] * 5, 7) * 9;
     uint64_t t = s[1] << 17;
@@ -60,20 +64,19 @@ uint64_t rng_u64(struct rng *rng)
     s[0] ^= s[3];
     s[2] ^= t;
     s[3] = rotate_left(s[3], 45);
-    if (rng->log)
-        draw_log_add(rng->log, rng->stream, result);
+    if (rng->log) draw_log_add(rng->log, rng->stream, result);
     return result;
 }
 
 uint64_t rng_below(struct rng *rng, uint64_t bound)
 {
     CHECK(bound >= 1);
-    /* Lemire 2019: the high half of draw x bound is uniform once the low halves below 2^64 mod bound are rejected. */
+    /* Lemire 2019: the high half of draw x bound is uniform once the low halves below 2^64 mod
+     * bound are rejected. */
     unsigned __int128 product = (unsigned __int128)rng_u64(rng) * bound;
     if ((uint64_t)product < bound) {
         uint64_t threshold = -bound % bound;
-        while ((uint64_t)product < threshold)
-            product = (unsigned __int128)rng_u64(rng) * bound;
+        while ((uint64_t)product < threshold) product = (unsigned __int128)rng_u64(rng) * bound;
     }
     return (uint64_t)(product >> 64);
 }

@@ -1,4 +1,5 @@
-/* The draw log (trace.h). A difference is remembered once, the first; the kernel asks for it after every event. */
+/* The draw log (trace.h). A difference is remembered once, the first; the kernel asks for it
+ * after every event. */
 #include "sim/kernel/trace.h"
 
 #include <stdio.h>
@@ -8,7 +9,8 @@
 #include "sim/kernel/arena.h"
 #include "sim/kernel/random.h"
 
-void draw_log_init(struct draw_log *log, const int64_t *now_ns, bool recording, const struct draw_log *reference)
+void draw_log_init(struct draw_log *log, const int64_t *now_ns, bool recording,
+                   const struct draw_log *reference)
 {
     memset(log, 0, sizeof *log);
     log->now_ns = now_ns;
@@ -19,7 +21,8 @@ void draw_log_init(struct draw_log *log, const int64_t *now_ns, bool recording, 
 
 void draw_log_deinit(struct draw_log *log)
 {
-    for (uint32_t i = 0; log->names && i < log->names_count; i++)    /* an unwatched log counts its streams and names none */
+    for (uint32_t i = 0; log->names && i < log->names_count;
+         i++) /* an unwatched log counts its streams and names none */
         free(log->names[i]);
     free(log->names);
     free(log->bytes);
@@ -30,8 +33,7 @@ void draw_log_deinit(struct draw_log *log)
 
 uint32_t draw_log_stream(struct draw_log *log, const char *purpose, const char *entity)
 {
-    if (!log->watched)
-        return log->names_count++;
+    if (!log->watched) return log->names_count++;
     if (log->names_count == log->names_capacity) {
         log->names_capacity = log->names_capacity ? log->names_capacity * 2 : 64;
         log->names = xrealloc(log->names, log->names_capacity * sizeof *log->names);
@@ -48,9 +50,11 @@ const char *draw_log_stream_name(const struct draw_log *log, uint32_t stream)
     return log->watched && stream < log->names_count ? log->names[stream] : "unnamed";
 }
 
-static bool same_stream(const struct draw_log *log, uint32_t stream, const struct draw_log *other, uint32_t other_stream)
+static bool same_stream(const struct draw_log *log, uint32_t stream,
+                        const struct draw_log *other, uint32_t other_stream)
 {
-    return strcmp(draw_log_stream_name(log, stream), draw_log_stream_name(other, other_stream)) == 0;
+    return strcmp(draw_log_stream_name(log, stream),
+                  draw_log_stream_name(other, other_stream)) == 0;
 }
 
 void draw_log_watch(struct draw_log *log, uint32_t stream, uint64_t draw)
@@ -69,9 +73,10 @@ void draw_log_watch(struct draw_log *log, uint32_t stream, uint64_t draw)
         log->times[index] = *log->now_ns;
     }
     const struct draw_log *reference = log->reference;
-    if (reference && !log->diverged
-        && (index >= reference->count || reference->bytes[index] != byte || reference->times[index] != *log->now_ns
-            || !same_stream(log, stream, reference, reference->streams[index]))) {
+    if (reference && !log->diverged &&
+        (index >= reference->count || reference->bytes[index] != byte ||
+         reference->times[index] != *log->now_ns ||
+         !same_stream(log, stream, reference, reference->streams[index]))) {
         log->diverged = true;
         log->diverged_index = index;
         log->diverged_stream = stream;

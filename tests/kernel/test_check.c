@@ -1,5 +1,6 @@
-/* Goal: a broken contract tells all that is needed to see it again and ends the process with status 3, unless a handler takes it.
- * Method: children that fail a CHECK, their standard error read through a pipe; a handler that unwinds with longjmp, as a node does.
+/* Goal: a broken contract tells all that is needed to see it again and ends the process with
+ * status 3, unless a handler takes it. Method: children that fail a CHECK, their standard error
+ * read through a pipe; a handler that unwinds with longjmp, as a node does.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -32,7 +33,8 @@ static int in_child(void (*body)(void))
     }
     close(ends[1]);
     size_t size = 0;
-    for (ssize_t n; size < sizeof output - 1 && (n = read(ends[0], output + size, sizeof output - 1 - size)) > 0;)
+    for (ssize_t n; size < sizeof output - 1 &&
+                    (n = read(ends[0], output + size, sizeof output - 1 - size)) > 0;)
         size += (size_t)n;
     output[size] = '\0';
     close(ends[0]);
@@ -45,7 +47,10 @@ static int in_child(void (*body)(void))
 static void fail_in_a_run(void)
 {
     static const int64_t now = 480 * INT64_C(1000000000);
-    check_context = (struct check_context){.replay = "faultline run x.yaml --seed 2012", .node = "db-a", .now_ns = &now, .seed = 2012};
+    check_context = (struct check_context){.replay = "faultline run x.yaml --seed 2012",
+                                           .node = "db-a",
+                                           .now_ns = &now,
+                                           .seed = 2012};
     int apples = 3;
     CHECK(apples == 4);
 }
@@ -55,15 +60,19 @@ static void fail_outside(void)
     CHECK(2 + 2 == 5);
 }
 
-static void test_check_prints_expression_place_time_node_seed_and_replay_and_exits_3(void **state)
+static void test_check_prints_expression_place_time_node_seed_and_replay_and_exits_3(
+    void **state)
 {
     (void)state;
     assert_int_equal(in_child(fail_in_a_run), 3);
-    static const char *const parts[] = {"CHECK failed: apples == 4", "tests/kernel/test_check.c:", "virtual time 8:00.000 (480000000000 ns)", "node db-a", "seed 2012",
+    static const char *const parts[] = {"CHECK failed: apples == 4",
+                                        "tests/kernel/test_check.c:",
+                                        "virtual time 8:00.000 (480000000000 ns)",
+                                        "node db-a",
+                                        "seed 2012",
                                         "replay: faultline run x.yaml --seed 2012"};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
-        if (!strstr(output, parts[i]))
-            fail_msg("'%s' is missing in: %s", parts[i], output);
+        if (!strstr(output, parts[i])) fail_msg("'%s' is missing in: %s", parts[i], output);
     assert_int_equal(in_child(fail_outside), 3);
     assert_non_null(strstr(output, "outside a run"));
 }
@@ -118,8 +127,14 @@ static void draw_unseeded(void)
     rng_u64(&rng);
 }
 
-static void nothing(struct kernel *kernel, const struct event *event) { (void)kernel, (void)event; }
-static void run_again(struct kernel *kernel, const struct event *event) { kernel_run(kernel, event->time + 5); }
+static void nothing(struct kernel *kernel, const struct event *event)
+{
+    (void)kernel, (void)event;
+}
+static void run_again(struct kernel *kernel, const struct event *event)
+{
+    kernel_run(kernel, event->time + 5);
+}
 
 static const struct event_type nothing_type = {"nothing", 1, nothing};
 static const struct event_type again_type = {"again", 2, run_again};
@@ -154,9 +169,15 @@ static void draw_below_nothing(void)
 static void test_check_guards_the_contracts_of_the_kernel(void **state)
 {
     (void)state;
-    static const struct { void (*body)(void); const char *expression; } broken[] = {
-        {draw_unseeded, "s[0] | s[1] | s[2] | s[3]"}, {schedule_in_the_past, "at_ns >= kernel->now"}, {run_within_a_run, "!kernel->running"},
-        {give_back_more_memory_than_taken, "kernel->memory >="}, {draw_below_nothing, "bound >= 1"},
+    static const struct {
+        void (*body)(void);
+        const char *expression;
+    } broken[] = {
+        {draw_unseeded, "s[0] | s[1] | s[2] | s[3]"},
+        {schedule_in_the_past, "at_ns >= kernel->now"},
+        {run_within_a_run, "!kernel->running"},
+        {give_back_more_memory_than_taken, "kernel->memory >="},
+        {draw_below_nothing, "bound >= 1"},
     };
     for (size_t i = 0; i < sizeof broken / sizeof *broken; i++) {
         assert_int_equal(in_child(broken[i].body), 3);
@@ -168,7 +189,8 @@ static void test_check_guards_the_contracts_of_the_kernel(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_check_prints_expression_place_time_node_seed_and_replay_and_exits_3),
+        cmocka_unit_test(
+            test_check_prints_expression_place_time_node_seed_and_replay_and_exits_3),
         cmocka_unit_test(test_check_hands_the_failure_to_a_handler),
         cmocka_unit_test(test_check_does_not_go_on_after_a_handler_that_returns),
         cmocka_unit_test(test_check_guards_the_contracts_of_the_kernel),

@@ -1,6 +1,8 @@
-/* Goal: the kernel fires events in (time, order) order and no cancelled one, folds all of them into the trace hash, stops at every limit, and finds the first
- * difference between two runs. Method: small event programs whose handlers log what fires; a random program beside an oracle; runs with a planted difference, whose
- * report must name it on both sides. SEED= chooses another seed.
+/* Goal: the kernel fires events in (time, order) order and no cancelled one, folds all of them
+ * into the trace hash, stops at every limit, and finds the first difference between two runs.
+ * Method: small event programs whose handlers log what fires; a random program beside an
+ * oracle; runs with a planted difference, whose report must name it on both sides. SEED=
+ * chooses another seed.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -22,8 +24,7 @@ static size_t fired_count;
 static void note(struct kernel *kernel, const struct event *event)
 {
     assert_int_equal(kernel_now(kernel), event->time);
-    if (fired_count < FIRED_MAX)
-        fired[fired_count++] = *event;
+    if (fired_count < FIRED_MAX) fired[fired_count++] = *event;
 }
 
 static const struct event_type note_type = {"note", EVENT_ID('n', 'o', 't', 'e'), note};
@@ -55,8 +56,7 @@ static void test_kernel_fires_by_time_then_order_and_first_of_instant_first(void
     assert_int_equal(kernel_run(k, 100), KERNEL_DONE);
     assert_int_equal(kernel_now(k), 100);
     assert_int_equal(fired_count, 5);
-    for (uint64_t i = 0; i < 5; i++)
-        assert_int_equal(fired[i].a, i);
+    for (uint64_t i = 0; i < 5; i++) assert_int_equal(fired[i].a, i);
     assert_int_equal(kernel_events(k), 5);
     assert_int_equal(kernel_pending_count(k), 0);
     kernel_destroy(k);
@@ -71,11 +71,11 @@ static void test_kernel_runs_up_to_and_including_until(void **state)
     assert_int_equal(kernel_run(k, 10), KERNEL_DONE);
     assert_int_equal(fired_count, 1);
     assert_int_equal(kernel_now(k), 10);
-    at(k, 10, 2);                                           /* now is not too late */
+    at(k, 10, 2); /* now is not too late */
     assert_int_equal(kernel_run(k, VTIME_MAX), KERNEL_DONE);
     assert_int_equal(fired[1].a, 2);
     assert_int_equal(fired_count, 3);
-    assert_int_equal(kernel_now(k), 11);                    /* time does not run off to the end of the world */
+    assert_int_equal(kernel_now(k), 11); /* time does not run off to the end of the world */
     kernel_destroy(k);
 }
 
@@ -83,14 +83,12 @@ static void order_of_ties(uint64_t seed, enum kernel_ties ties, uint64_t *order,
 {
     struct kernel *k = kernel_create(&(struct kernel_config){.seed = seed, .ties = ties});
     fired_count = 0;
-    for (size_t i = 0; i < count; i++)
-        at(k, 7, i + 1);
+    for (size_t i = 0; i < count; i++) at(k, 7, i + 1);
     kernel_schedule_first(k, 7, &note_type, NULL, 0, 0, 0);
     assert_int_equal(kernel_run(k, 7), KERNEL_DONE);
     assert_int_equal(fired_count, count + 1);
     assert_int_equal(fired[0].a, 0);
-    for (size_t i = 0; i < count; i++)
-        order[i] = fired[i + 1].a;
+    for (size_t i = 0; i < count; i++) order[i] = fired[i + 1].a;
     kernel_destroy(k);
 }
 
@@ -127,7 +125,8 @@ static void cancel_victim(struct kernel *kernel, const struct event *event)
     cancelled = kernel_cancel(kernel, victim);
 }
 
-static const struct event_type canceller = {"canceller", EVENT_ID('c', 'a', 'n', 'c'), cancel_victim};
+static const struct event_type canceller = {"canceller", EVENT_ID('c', 'a', 'n', 'c'),
+                                            cancel_victim};
 
 static void test_kernel_cancels_once_and_recognises_stale_ids(void **state)
 {
@@ -140,15 +139,16 @@ static void test_kernel_cancels_once_and_recognises_stale_ids(void **state)
     assert_true(kernel_cancel(k, first));
     assert_false(kernel_pending(k, first));
     assert_false(kernel_cancel(k, first));
-    struct event_id tenant = at(k, 10, 2);                  /* takes the same slot */
+    struct event_id tenant = at(k, 10, 2); /* takes the same slot */
     assert_false(kernel_cancel(k, first));
     assert_true(kernel_pending(k, tenant));
 
-    victim = kernel_schedule(k, 5, &canceller, NULL, 0, 0, 0);   /* an event that fires is pending no more */
+    victim = kernel_schedule(k, 5, &canceller, NULL, 0, 0,
+                             0); /* an event that fires is pending no more */
     cancelled = true;
     kernel_run(k, 5);
     assert_false(cancelled);
-    victim = at(k, 9, 99);                                  /* same instant, later order */
+    victim = at(k, 9, 99); /* same instant, later order */
     struct event_id killer = kernel_schedule_first(k, 9, &canceller, NULL, 0, 0, 0);
     kernel_run(k, 20);
     assert_true(cancelled);
@@ -169,8 +169,7 @@ static void test_kernel_does_not_accumulate_cancelled_events(void **state)
         struct event_id *timer = &timers[i % 10];
         kernel_cancel(k, *timer);
         *timer = at(k, 3600 * NS_PER_S + i, 0);
-        if (i == 1000)
-            bytes = kernel_bytes(k);
+        if (i == 1000) bytes = kernel_bytes(k);
     }
     assert_int_equal(kernel_pending_count(k), 10);
     assert_int_equal(kernel_bytes(k), bytes);
@@ -199,8 +198,7 @@ static void test_kernel_fires_a_random_program_in_order_without_the_cancelled(vo
                 size_t j = rng_below(&rng, i + 1);
                 gone[j] |= kernel_cancel(k, ids[j]);
             }
-            if (rng_below(&rng, 10) == 0)
-                kernel_run(k, kernel_now(k) + rng_range(&rng, 0, 30));
+            if (rng_below(&rng, 10) == 0) kernel_run(k, kernel_now(k) + rng_range(&rng, 0, 30));
         }
         kernel_run(k, VTIME_MAX);
         static bool seen[COUNT];
@@ -211,10 +209,10 @@ static void test_kernel_fires_a_random_program_in_order_without_the_cancelled(vo
             seen[which] = true;
             assert_int_equal(fired[i].time, times[which]);
             if (i > 0)
-                assert_true(fired[i - 1].time < fired[i].time || (fired[i - 1].time == fired[i].time && fired[i - 1].a < which));
+                assert_true(fired[i - 1].time < fired[i].time ||
+                            (fired[i - 1].time == fired[i].time && fired[i - 1].a < which));
         }
-        for (size_t i = 0; i < COUNT; i++)
-            assert_true(seen[i] != gone[i]);
+        for (size_t i = 0; i < COUNT; i++) assert_true(seen[i] != gone[i]);
         kernel_destroy(k);
     }
 }
@@ -225,7 +223,8 @@ static uint64_t hash_of(uint64_t seed, const struct event *events, size_t count)
 {
     struct kernel *k = create(seed);
     for (size_t i = 0; i < count; i++)
-        kernel_schedule(k, events[i].time, events[i].type, events[i].context, events[i].entity, events[i].a, events[i].b);
+        kernel_schedule(k, events[i].time, events[i].type, events[i].context, events[i].entity,
+                        events[i].a, events[i].b);
     kernel_run(k, VTIME_MAX);
     uint64_t hash = kernel_trace_hash(k);
     kernel_destroy(k);
@@ -235,7 +234,8 @@ static uint64_t hash_of(uint64_t seed, const struct event *events, size_t count)
 static void test_kernel_hash_is_sensitive_to_every_field_and_the_order(void **state)
 {
     (void)state;
-    const struct event base[2] = {{5, &note_type, NULL, 1, 2, 3}, {5, &note_type, NULL, 4, 5, 6}};
+    const struct event base[2] = {{5, &note_type, NULL, 1, 2, 3},
+                                  {5, &note_type, NULL, 4, 5, 6}};
     uint64_t hash = hash_of(1, base, 2);
     assert_true(hash == hash_of(1, base, 2));
     assert_true(hash != hash_of(2, base, 2));
@@ -248,13 +248,16 @@ static void test_kernel_hash_is_sensitive_to_every_field_and_the_order(void **st
         case 2: changed[0].a ^= UINT64_C(1) << 63; break;
         case 3: changed[1].b++; break;
         case 4: changed[1].entity++; break;
-        default: changed[0] = base[1]; changed[1] = base[0]; break;
+        default:
+            changed[0] = base[1];
+            changed[1] = base[0];
+            break;
         }
         assert_true(hash != hash_of(1, changed, 2));
     }
     int dummy;
     struct event same[2] = {base[0], base[1]};
-    same[0].context = &dummy;                               /* an address never counts */
+    same[0].context = &dummy; /* an address never counts */
     assert_true(hash == hash_of(1, same, 2));
 }
 
@@ -273,28 +276,30 @@ static void test_kernel_hash_takes_folds(void **state)
 static void test_kernel_hash_has_its_golden_value(void **state)
 {
     (void)state;
-    const struct event base[2] = {{5, &note_type, NULL, 1, 2, 3}, {5, &note_type, NULL, 4, 5, 6}};
+    const struct event base[2] = {{5, &note_type, NULL, 1, 2, 3},
+                                  {5, &note_type, NULL, 4, 5, 6}};
     uint64_t hash = hash_of(2012, base, 2);
-    if (hash != GOLDEN_HASH)
-        fail_msg("0x%016llx", (unsigned long long)hash);
+    if (hash != GOLDEN_HASH) fail_msg("0x%016llx", (unsigned long long)hash);
 }
 
 /* ---- limits ---- */
 
 static void forever(struct kernel *kernel, const struct event *event)
 {
-    kernel_schedule(kernel, event->time + (int64_t)event->b, event->type, event->context, event->entity, event->a + 1, event->b);
-    if (event->context && event->a == *(const uint64_t *)event->context)
-        kernel_stop(kernel);
+    kernel_schedule(kernel, event->time + (int64_t)event->b, event->type, event->context,
+                    event->entity, event->a + 1, event->b);
+    if (event->context && event->a == *(const uint64_t *)event->context) kernel_stop(kernel);
 }
 
-static const struct event_type forever_type = {"forever", EVENT_ID('e', 'v', 'e', 'r'), forever};
+static const struct event_type forever_type = {"forever", EVENT_ID('e', 'v', 'e', 'r'),
+                                               forever};
 
 static void test_kernel_stops_at_the_limit_of_events_and_keeps_the_last(void **state)
 {
     (void)state;
     struct kernel *k = kernel_create(&(struct kernel_config){.events_max = 1000});
-    kernel_schedule(k, 0, &forever_type, NULL, 7, 0, 0);    /* a loop in zero time: no limit on time would end it */
+    kernel_schedule(k, 0, &forever_type, NULL, 7, 0,
+                    0); /* a loop in zero time: no limit on time would end it */
     assert_int_equal(kernel_run(k, 10), KERNEL_LIMIT_EVENTS);
     assert_int_equal(kernel_events(k), 1000);
     struct event last[32];
@@ -319,8 +324,7 @@ static void test_kernel_is_done_when_its_last_event_meets_the_limit(void **state
     (void)state;
     struct kernel *k = kernel_create(&(struct kernel_config){.events_max = 3});
     fired_count = 0;
-    for (int i = 0; i < 3; i++)
-        at(k, i, 0);
+    for (int i = 0; i < 3; i++) at(k, i, 0);
     assert_int_equal(kernel_run(k, 10), KERNEL_DONE);
     at(k, 10, 0);
     assert_int_equal(kernel_run(k, 10), KERNEL_LIMIT_EVENTS);
@@ -382,8 +386,7 @@ static void test_kernel_shows_every_event_to_its_observer(void **state)
 {
     (void)state;
     struct kernel *k = create(1);
-    for (uint64_t i = 0; i < 50; i++)
-        at(k, (int64_t)i, i);
+    for (uint64_t i = 0; i < 50; i++) at(k, (int64_t)i, i);
     observed = 0;
     kernel_observe(k, observe, &observed);
     kernel_run(k, 24);
@@ -396,10 +399,25 @@ static void test_kernel_shows_every_event_to_its_observer(void **state)
 
 /* ---- two runs ---- */
 
-enum plant { PLANT_NOTHING, PLANT_FIELD, PLANT_TIME, PLANT_ENTITY, PLANT_DRAW_VALUE, PLANT_DRAW_STREAM, PLANT_DRAW_MORE, PLANT_DRAW_LAST, PLANT_EVENT_LESS, PLANT_EVENT_MORE,
-             PLANT_FOLD, PLANTS };
+enum plant {
+    PLANT_NOTHING,
+    PLANT_FIELD,
+    PLANT_TIME,
+    PLANT_ENTITY,
+    PLANT_DRAW_VALUE,
+    PLANT_DRAW_STREAM,
+    PLANT_DRAW_MORE,
+    PLANT_DRAW_LAST,
+    PLANT_EVENT_LESS,
+    PLANT_EVENT_MORE,
+    PLANT_FOLD,
+    PLANTS
+};
 
-struct program { struct rng net, disk; enum plant plant; };
+struct program {
+    struct rng net, disk;
+    enum plant plant;
+};
 
 /* Event n of 100; the difference is planted in the 40th. */
 static void step(struct kernel *kernel, const struct event *event)
@@ -408,54 +426,63 @@ static void step(struct kernel *kernel, const struct event *event)
     enum plant plant = event->a == 40 ? p->plant : PLANT_NOTHING;
     struct rng *from = plant == PLANT_DRAW_STREAM ? &p->disk : &p->net;
     if (plant == PLANT_DRAW_VALUE)
-        from->s[1] += 0x12345;                              /* as if the generator had read memory that was never written */
+        from->s[1] += 0x12345; /* as if the generator had read memory that was never written */
     uint64_t draw = rng_below(from, 1000);
-    if (plant == PLANT_DRAW_MORE)
-        rng_u64(&p->disk);
+    if (plant == PLANT_DRAW_MORE) rng_u64(&p->disk);
     if (event->a == 99) {
-        if (p->plant == PLANT_DRAW_LAST)
-            rng_u64(&p->disk);
+        if (p->plant == PLANT_DRAW_LAST) rng_u64(&p->disk);
         if (p->plant == PLANT_EVENT_MORE)
             kernel_schedule(kernel, event->time + 1, &note_type, NULL, 1, 1, 1);
     }
-    if (plant == PLANT_FOLD)
-        kernel_fold(kernel, 1);
+    if (plant == PLANT_FOLD) kernel_fold(kernel, 1);
     if (event->a < 99 && plant != PLANT_EVENT_LESS)
-        kernel_schedule(kernel, event->time + 1000 + (plant == PLANT_TIME), event->type, p, plant == PLANT_ENTITY ? 8 : 7, event->a + 1,
+        kernel_schedule(kernel, event->time + 1000 + (plant == PLANT_TIME), event->type, p,
+                        plant == PLANT_ENTITY ? 8 : 7, event->a + 1,
                         draw + (plant == PLANT_FIELD));
 }
 
 static const struct event_type step_type = {"step", EVENT_ID('s', 't', 'e', 'p'), step};
 
-static struct kernel *run_program(enum plant plant, const struct kernel *reference, enum kernel_stop *why)
+static struct kernel *run_program(enum plant plant, const struct kernel *reference,
+                                  enum kernel_stop *why)
 {
     static struct program program;
     program.plant = plant;
     fired_count = 0;
-    struct kernel *k = kernel_create(&(struct kernel_config){.seed = 5, .record = !reference, .reference = reference});
+    struct kernel *k = kernel_create(
+        &(struct kernel_config){.seed = 5, .record = !reference, .reference = reference});
     kernel_stream(k, &program.net, "net", "db-a");
     kernel_stream(k, &program.disk, "disk", "db-b");
     kernel_schedule(k, 1000, &step_type, &program, 7, 0, 0);
     *why = kernel_run(k, 1000000);
-    if (*why == KERNEL_DONE)
-        *why = kernel_verify(k);
+    if (*why == KERNEL_DONE) *why = kernel_verify(k);
     return k;
 }
 
 static void test_kernel_finds_the_first_difference_and_tells_both_sides(void **state)
 {
     (void)state;
-    /* The 40th step is event 41, at 41,000 ns, and makes draw 41; what it schedules is event 42. */
-    static const struct { enum plant plant; const char *where, *first, *second; } expected[] = {
-        {PLANT_FIELD, "at event 42", "event 'step' of entity 7 at 0:00.000 (42000 ns), a=41", "event 'step' of entity 7 at 0:00.000 (42000 ns), a=41"},
+    /* The 40th step is event 41, at 41,000 ns, and makes draw 41; what it schedules is
+     * event 42. */
+    static const struct {
+        enum plant plant;
+        const char *where, *first, *second;
+    } expected[] = {
+        {PLANT_FIELD, "at event 42", "event 'step' of entity 7 at 0:00.000 (42000 ns), a=41",
+         "event 'step' of entity 7 at 0:00.000 (42000 ns), a=41"},
         {PLANT_TIME, "at event 42", "(42000 ns)", "(42001 ns)"},
         {PLANT_ENTITY, "at event 42", "entity 7", "entity 8"},
-        {PLANT_DRAW_VALUE, "at draw 41", "draw from stream 'net db-a' at 0:00.000 (41000 ns)", "draw from stream 'net db-a' at 0:00.000 (41000 ns), of another value"},
+        {PLANT_DRAW_VALUE, "at draw 41", "draw from stream 'net db-a' at 0:00.000 (41000 ns)",
+         "draw from stream 'net db-a' at 0:00.000 (41000 ns), of another value"},
         {PLANT_DRAW_STREAM, "at draw 41", "stream 'net db-a'", "stream 'disk db-b'"},
-        {PLANT_DRAW_MORE, "at draw 42", "stream 'net db-a' at 0:00.000 (42000 ns)", "stream 'disk db-b' at 0:00.000 (41000 ns)"},
-        {PLANT_DRAW_LAST, "at draw 101", "nothing: its draws ended here", "stream 'disk db-b' at 0:00.000 (100000 ns)"},
-        {PLANT_EVENT_LESS, "at event 42", "event 'step' of entity 7 at 0:00.000 (42000 ns)", "nothing: its events ended here"},
-        {PLANT_EVENT_MORE, "at event 101", "nothing: its events ended here", "event 'note' of entity 1"},
+        {PLANT_DRAW_MORE, "at draw 42", "stream 'net db-a' at 0:00.000 (42000 ns)",
+         "stream 'disk db-b' at 0:00.000 (41000 ns)"},
+        {PLANT_DRAW_LAST, "at draw 101", "nothing: its draws ended here",
+         "stream 'disk db-b' at 0:00.000 (100000 ns)"},
+        {PLANT_EVENT_LESS, "at event 42", "event 'step' of entity 7 at 0:00.000 (42000 ns)",
+         "nothing: its events ended here"},
+        {PLANT_EVENT_MORE, "at event 101", "nothing: its events ended here",
+         "event 'note' of entity 1"},
         {PLANT_FOLD, "at event 42", "event 'step'", "event '(folded value)'"},
     };
     enum kernel_stop why;
@@ -470,9 +497,11 @@ static void test_kernel_finds_the_first_difference_and_tells_both_sides(void **s
     for (size_t i = 0; i < sizeof expected / sizeof *expected; i++) {
         struct kernel *k = run_program(expected[i].plant, reference, &why);
         assert_int_equal(why, KERNEL_DIVERGED);
-        const char *text = kernel_divergence(k), *first = strstr(text, "first run:"), *second = strstr(text, "second run:");
+        const char *text = kernel_divergence(k), *first = strstr(text, "first run:"),
+                   *second = strstr(text, "second run:");
         assert_true(first && second);
-        if (!strstr(text, expected[i].where) || !strstr(first, expected[i].first) || strstr(first, expected[i].first) > second || !strstr(second, expected[i].second))
+        if (!strstr(text, expected[i].where) || !strstr(first, expected[i].first) ||
+            strstr(first, expected[i].first) > second || !strstr(second, expected[i].second))
             fail_msg("plant %d: %s", (int)expected[i].plant, text);
         assert_true(kernel_events(k) <= 101);
         kernel_destroy(k);
@@ -481,7 +510,8 @@ static void test_kernel_finds_the_first_difference_and_tells_both_sides(void **s
     struct kernel *more = run_program(PLANT_DRAW_LAST, NULL, &why);
     struct kernel *less = run_program(PLANT_NOTHING, more, &why);
     assert_int_equal(why, KERNEL_DIVERGED);
-    assert_non_null(strstr(kernel_divergence(less), "second run: nothing: its draws ended here"));
+    assert_non_null(
+        strstr(kernel_divergence(less), "second run: nothing: its draws ended here"));
     kernel_destroy(less);
     kernel_destroy(more);
     kernel_destroy(reference);

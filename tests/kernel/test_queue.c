@@ -1,7 +1,9 @@
-/* Goal: the queue gives every item back once, in exact (time, order) order, for any times; does bounded work for it; and holds at most 40 bytes an item
- * once there are tens of thousands.
- * Method: random pushes, pops, peeks and filters in many patterns beside an oracle (a plain binary heap of the same items); the number of entries moved
- * (queue_work) against the number of operations as the size grows; queue_bytes at several sizes. SEED= chooses another seed, SCALE= more rounds.
+/* Goal: the queue gives every item back once, in exact (time, order) order, for any times; does
+ * bounded work for it; and holds at most 40 bytes an item once there are tens of thousands.
+ * Method: random pushes, pops, peeks and filters in many patterns beside an oracle (a plain
+ * binary heap of the same items); the number of entries moved (queue_work) against the number
+ * of operations as the size grows; queue_bytes at several sizes. SEED= chooses another seed,
+ * SCALE= more rounds.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,7 +21,10 @@
 
 /* ---- the oracle: a binary heap ---- */
 
-struct oracle { struct queue_item *items; size_t count, capacity; };
+struct oracle {
+    struct queue_item *items;
+    size_t count, capacity;
+};
 
 static bool item_before(const struct queue_item *a, const struct queue_item *b)
 {
@@ -30,12 +35,10 @@ static void oracle_down(struct oracle *o, size_t i)
 {
     for (;;) {
         size_t child = 2 * i + 1;
-        if (child >= o->count)
-            return;
+        if (child >= o->count) return;
         if (child + 1 < o->count && item_before(&o->items[child + 1], &o->items[child]))
             child++;
-        if (!item_before(&o->items[child], &o->items[i]))
-            return;
+        if (!item_before(&o->items[child], &o->items[i])) return;
         struct queue_item swap = o->items[i];
         o->items[i] = o->items[child];
         o->items[child] = swap;
@@ -78,16 +81,26 @@ static void oracle_filter(struct oracle *o)
 {
     size_t kept = 0;
     for (size_t i = 0; i < o->count; i++)
-        if (o->items[i].slot & 1)
-            o->items[kept++] = o->items[i];
+        if (o->items[i].slot & 1) o->items[kept++] = o->items[i];
     o->count = kept;
-    for (size_t i = kept; i-- > 0;)
-        oracle_down(o, i);
+    for (size_t i = kept; i-- > 0;) oracle_down(o, i);
 }
 
 /* ---- patterns of increments ---- */
 
-enum pattern { EXPONENTIAL, EQUAL, FEW_VALUES, HUGE_SPREAD, FAR_TIMERS, BURSTS, NOW, POWERS, MIXED_SCALES, LAST_MOMENT, PATTERNS };
+enum pattern {
+    EXPONENTIAL,
+    EQUAL,
+    FEW_VALUES,
+    HUGE_SPREAD,
+    FAR_TIMERS,
+    BURSTS,
+    NOW,
+    POWERS,
+    MIXED_SCALES,
+    LAST_MOMENT,
+    PATTERNS
+};
 
 static int64_t increment(enum pattern pattern, struct rng *rng, uint64_t step)
 {
@@ -101,7 +114,8 @@ static int64_t increment(enum pattern pattern, struct rng *rng, uint64_t step)
     case BURSTS: return (step / 1000) % 2 ? (int64_t)(r % 5) : (int64_t)(r % 1000000000);
     case NOW: return r % 4 ? 0 : (int64_t)(r % 7);
     case POWERS: return (int64_t)1 << (r % 40);
-    case MIXED_SCALES: return (int64_t)(r % 1000) * (int64_t[]){1, 1000, 1000000, 1000000000}[(r >> 32) % 4];
+    case MIXED_SCALES:
+        return (int64_t)(r % 1000) * (int64_t[]){1, 1000, 1000000, 1000000000}[(r >> 32) % 4];
     case LAST_MOMENT: return INT64_MAX;
     default: return 0;
     }
@@ -112,8 +126,10 @@ static uint64_t seed_of_test(void)
     return getenv("SEED") ? strtoull(getenv("SEED"), NULL, 10) : 1;
 }
 
-/* Sizes swing between nothing and `most`, so that every way of growing and draining is passed. */
-static void against_oracle(enum pattern pattern, size_t most, size_t steps, bool filters, uint64_t seed)
+/* Sizes swing between nothing and `most`, so that every way of growing and draining is passed.
+ */
+static void against_oracle(enum pattern pattern, size_t most, size_t steps, bool filters,
+                           uint64_t seed)
 {
     struct rng rng;
     rng_init(&rng, seed, "test_queue", "model", NULL);
@@ -123,14 +139,16 @@ static void against_oracle(enum pattern pattern, size_t most, size_t steps, bool
     uint64_t order = 0;
     size_t target = most;
     for (size_t step = 0; step < steps; step++) {
-        if (step % (2 * most) == 0)
-            target = rng_below(&rng, 3) ? rng_below(&rng, most) : 0;
-        bool push = oracle.count == 0 || (oracle.count < target ? rng_below(&rng, 4) != 0 : rng_below(&rng, 4) == 0);
+        if (step % (2 * most) == 0) target = rng_below(&rng, 3) ? rng_below(&rng, most) : 0;
+        bool push = oracle.count == 0 ||
+                    (oracle.count < target ? rng_below(&rng, 4) != 0 : rng_below(&rng, 4) == 0);
         if (push) {
-            int64_t by = increment(pattern, &rng, step), time = by > INT64_MAX - now ? INT64_MAX : now + by;
+            int64_t by = increment(pattern, &rng, step),
+                    time = by > INT64_MAX - now ? INT64_MAX : now + by;
             /* Orders mostly rise; the kernel's timeline entries and shuffled ties do not. */
             uint64_t odd_one = rng_below(&rng, 8) == 0 ? 0 : UINT64_C(1) << 39;
-            struct queue_item item = {time, odd_one | ++order, (uint32_t)rng_below(&rng, QUEUE_SLOTS_MAX)};
+            struct queue_item item = {time, odd_one | ++order,
+                                      (uint32_t)rng_below(&rng, QUEUE_SLOTS_MAX)};
             queue_push(queue, item.time, item.order, item.slot);
             oracle_push(&oracle, item);
         } else {
@@ -141,10 +159,10 @@ static void against_oracle(enum pattern pattern, size_t most, size_t steps, bool
             assert_false(want.time > 0 && queue_pop_until(queue, want.time - 1, &got));
             assert_true(queue_pop(queue, &got));
             if (got.time != want.time || got.order != want.order || got.slot != want.slot)
-                fail_msg("pattern %d, seed %llu, step %zu: another item was popped", (int)pattern, (unsigned long long)seed, step);
+                fail_msg("pattern %d, seed %llu, step %zu: another item was popped",
+                         (int)pattern, (unsigned long long)seed, step);
             now = got.time == INT64_MAX ? now : got.time;
-            if (got.time == INT64_MAX && pattern != LAST_MOMENT)
-                break;
+            if (got.time == INT64_MAX && pattern != LAST_MOMENT) break;
         }
         if (filters && rng_below(&rng, most) == 0) {
             queue_filter(queue, keep_odd_slots, NULL);
@@ -172,7 +190,10 @@ static void test_queue_pops_in_exact_order_for_every_pattern_and_size(void **sta
     for (size_t round = 0; round < scale; round++)
         for (int pattern = 0; pattern < PATTERNS; pattern++)
             for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
-                against_oracle((enum pattern)pattern, sizes[i], sizes[i] < 3000 ? 20000 : 5 * sizes[i] / (sizes[i] > 3000 ? 2 : 1), i % 2 == 1, seed_of_test() + round);
+                against_oracle((enum pattern)pattern, sizes[i],
+                               sizes[i] < 3000 ? 20000
+                                               : 5 * sizes[i] / (sizes[i] > 3000 ? 2 : 1),
+                               i % 2 == 1, seed_of_test() + round);
 }
 
 /* A push that is earlier than all that a peek has already brought near. */
@@ -185,8 +206,7 @@ static void test_queue_takes_an_earlier_item_after_a_peek(void **state)
         for (int64_t i = 0; i < n; i++)
             queue_push(queue, 1000000 + i * 1000, (uint64_t)i + 1, (uint32_t)i);
         assert_int_equal(queue_peek_time(queue), 1000000);
-        for (int64_t i = n; i-- > 0;)
-            queue_push(queue, i, 1000 + (uint64_t)i, (uint32_t)i);
+        for (int64_t i = n; i-- > 0;) queue_push(queue, i, 1000 + (uint64_t)i, (uint32_t)i);
         for (int64_t i = 0; i < n; i++) {
             assert_true(queue_pop(queue, &item));
             assert_int_equal(item.time, i);
@@ -212,7 +232,8 @@ static double work_per_operation(enum pattern pattern, size_t n)
     for (size_t i = 0; i < n; i++) {
         assert_true(queue_pop(queue, &item));
         int64_t by = increment(pattern, &rng, i);
-        queue_push(queue, by > INT64_MAX - item.time ? INT64_MAX : item.time + by, ++order, item.slot);
+        queue_push(queue, by > INT64_MAX - item.time ? INT64_MAX : item.time + by, ++order,
+                   item.slot);
     }
     while (queue_pop(queue, &item))
         ;
@@ -225,16 +246,20 @@ static void test_queue_work_does_not_grow_with_the_number_pending(void **state)
 {
     (void)state;
     for (int pattern = 0; pattern < PATTERNS; pattern++) {
-        double small = work_per_operation((enum pattern)pattern, 1000), large = work_per_operation((enum pattern)pattern, 64000);
-        /* Sixty-four times as many: linear work per operation would be 64 times as much. Six levels of a heap or of a merge are what it may cost. */
+        double small = work_per_operation((enum pattern)pattern, 1000),
+               large = work_per_operation((enum pattern)pattern, 64000);
+        /* Sixty-four times as many: linear work per operation would be 64 times as much. Six
+         * levels of a heap or of a merge are what it may cost. */
         if (large > small + 8)
-            fail_msg("pattern %d: %.1f entries moved an operation at 1,000 pending, %.1f at 64,000", pattern, small, large);
-        if (large > 16)
-            fail_msg("pattern %d: %.1f entries moved an operation", pattern, large);
+            fail_msg(
+                "pattern %d: %.1f entries moved an operation at 1,000 pending, %.1f at 64,000",
+                pattern, small, large);
+        if (large > 16) fail_msg("pattern %d: %.1f entries moved an operation", pattern, large);
     }
 }
 
-/* Every handler schedules for its own instant: the bottom holds n, and each push would move all of them. */
+/* Every handler schedules for its own instant: the bottom holds n, and each push would move all
+ * of them. */
 static void test_queue_is_not_quadratic_when_everything_happens_now(void **state)
 {
     (void)state;
@@ -242,8 +267,7 @@ static void test_queue_is_not_quadratic_when_everything_happens_now(void **state
     struct queue *queue = queue_create(n);
     struct queue_item item;
     uint64_t order = 0;
-    for (size_t i = 0; i < n; i++)
-        queue_push(queue, 5, ++order, (uint32_t)i);
+    for (size_t i = 0; i < n; i++) queue_push(queue, 5, ++order, (uint32_t)i);
     for (size_t i = 0; i < 4 * n; i++) {
         assert_true(queue_pop(queue, &item));
         assert_int_equal(item.order, i + 1);
@@ -253,7 +277,8 @@ static void test_queue_is_not_quadratic_when_everything_happens_now(void **state
     queue_destroy(queue);
 }
 
-/* After every peek the pushes are earlier again, so that each makes a new layer below the last. */
+/* After every peek the pushes are earlier again, so that each makes a new layer below the last.
+ */
 static void test_queue_is_not_quadratic_when_each_batch_precedes_the_last(void **state)
 {
     (void)state;
@@ -289,16 +314,18 @@ static void test_queue_holds_at_most_40_bytes_an_item_of_many(void **state)
             struct queue_item item;
             uint64_t order = 0;
             for (size_t i = 0; i < sizes[s]; i++)
-                queue_push(queue, increment((enum pattern)pattern, &rng, 0), ++order, (uint32_t)i);
+                queue_push(queue, increment((enum pattern)pattern, &rng, 0), ++order,
+                           (uint32_t)i);
             size_t most = queue_bytes(queue);
             for (size_t i = 0; i < sizes[s] / 2; i++) {
                 assert_true(queue_pop(queue, &item));
-                queue_push(queue, item.time + increment((enum pattern)pattern, &rng, 0), ++order, item.slot);
-                if (i % 1000 == 0 && queue_bytes(queue) > most)
-                    most = queue_bytes(queue);
+                queue_push(queue, item.time + increment((enum pattern)pattern, &rng, 0),
+                           ++order, item.slot);
+                if (i % 1000 == 0 && queue_bytes(queue) > most) most = queue_bytes(queue);
             }
             if (most > 40 * sizes[s])
-                fail_msg("%zu items, pattern %d: %.1f bytes an item", sizes[s], pattern, (double)most / (double)sizes[s]);
+                fail_msg("%zu items, pattern %d: %.1f bytes an item", sizes[s], pattern,
+                         (double)most / (double)sizes[s]);
             queue_destroy(queue);
         }
 }
@@ -317,8 +344,7 @@ static void test_queue_allocates_nothing_in_steady_state(void **state)
     for (size_t i = 0; i < 300000; i++) {
         assert_true(queue_pop(queue, &item));
         queue_push(queue, item.time + increment(EXPONENTIAL, &rng, 0), ++order, item.slot);
-        if (i == 100000)
-            bytes = queue_bytes(queue);
+        if (i == 100000) bytes = queue_bytes(queue);
     }
     assert_int_equal(queue_bytes(queue), bytes);
     queue_destroy(queue);

@@ -1,6 +1,8 @@
-/* Goal: random numbers and arithmetic are what they claim to be, and the same bits from every compiler at every level.
- * Method: golden bit patterns (the file is built by gcc and clang, -O0 to -O3, in the gate); libm, in this program only, as the measure of accuracy in units of the
- * last place; chi-square, means and quantiles of fixed seeds against what the distributions promise.
+/* Goal: random numbers and arithmetic are what they claim to be, and the same bits from every
+ * compiler at every level. Method: golden bit patterns (the file is built by gcc and clang, -O0
+ * to -O3, in the gate); libm, in this program only, as the measure of accuracy in units of the
+ * last place; chi-square, means and quantiles of fixed seeds against what the distributions
+ * promise.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -27,7 +29,10 @@ static uint64_t bits_of(double x)
 /* ---- golden bits ---- */
 
 static const uint64_t golden_u64[] = {
-    UINT64_C(0x08a4325848cde4cc), UINT64_C(0x79c9bfae499aa201), UINT64_C(0x586efca443fd1d7b), UINT64_C(0xb680e2e763671fb0),
+    UINT64_C(0x08a4325848cde4cc),
+    UINT64_C(0x79c9bfae499aa201),
+    UINT64_C(0x586efca443fd1d7b),
+    UINT64_C(0xb680e2e763671fb0),
 };
 static const uint64_t golden_empty = UINT64_C(0x129cc37d5a0f26e9);
 static const uint64_t golden_hash = UINT64_C(0xae1c4568db752eff);
@@ -38,9 +43,10 @@ static const uint64_t golden_pow = UINT64_C(0x98dcbcaf07598fdd);
 static const uint64_t golden_sqrt = UINT64_C(0x368a22cdbe7cb7c1);
 static const uint64_t golden_normal = UINT64_C(0x169b74d93381547a);
 static const uint64_t golden_dist[] = {
-    UINT64_C(0xbd3d22d9f175bbd8), UINT64_C(0x2d5f0a8f8d7a1afd), UINT64_C(0x132cd23e78dc6b11), UINT64_C(0x08416cb49c155057),
-    UINT64_C(0xae71425ba7a1a080), UINT64_C(0x29cbb4abf01f3587), UINT64_C(0xb0a8b9e4cde5cefd), UINT64_C(0xa1d5b602a5c4a9ed),
-    UINT64_C(0x24695793740f54c6), UINT64_C(0x49060921c262d85d),
+    UINT64_C(0xbd3d22d9f175bbd8), UINT64_C(0x2d5f0a8f8d7a1afd), UINT64_C(0x132cd23e78dc6b11),
+    UINT64_C(0x08416cb49c155057), UINT64_C(0xae71425ba7a1a080), UINT64_C(0x29cbb4abf01f3587),
+    UINT64_C(0xb0a8b9e4cde5cefd), UINT64_C(0xa1d5b602a5c4a9ed), UINT64_C(0x24695793740f54c6),
+    UINT64_C(0x49060921c262d85d),
 };
 
 static void test_random_streams_have_their_golden_values(void **state)
@@ -67,9 +73,18 @@ static uint64_t digest_of(double (*function)(double), double from, double factor
     return digest;
 }
 
-static double power_of(double x) { return det_pow(x, 1.0 / 3) + det_pow(1.0 + x, -7.25); }
-static double normal_of(double x) { return det_normal(x / (1.0 + x)); }
-static double exp_of(double x) { return det_exp(x * 1e-3) - det_exp(-x * 1e-3); }
+static double power_of(double x)
+{
+    return det_pow(x, 1.0 / 3) + det_pow(1.0 + x, -7.25);
+}
+static double normal_of(double x)
+{
+    return det_normal(x / (1.0 + x));
+}
+static double exp_of(double x)
+{
+    return det_exp(x * 1e-3) - det_exp(-x * 1e-3);
+}
 
 static void test_random_arithmetic_has_its_golden_bits(void **state)
 {
@@ -81,8 +96,10 @@ static void test_random_arithmetic_has_its_golden_bits(void **state)
     assert_true(digest_of(normal_of, 1e-3, 1.0007) == golden_normal);
 }
 
-static const struct dist_point latency_points[] = {{0, 100}, {500000, 200}, {990000, 1000}, {1000000, 50000}};
-static const struct dist parts[] = {{.kind = DIST_CONSTANT, .a = 10}, {.kind = DIST_EXPONENTIAL, .a = 1000}};
+static const struct dist_point latency_points[] = {
+    {0, 100}, {500000, 200}, {990000, 1000}, {1000000, 50000}};
+static const struct dist parts[] = {{.kind = DIST_CONSTANT, .a = 10},
+                                    {.kind = DIST_EXPONENTIAL, .a = 1000}};
 static const uint32_t weights[] = {900000, 100000};
 static const struct dist dists[] = {
     {.kind = DIST_CONSTANT, .a = 42},
@@ -116,16 +133,19 @@ static void test_random_distributions_have_their_golden_values(void **state)
 static void test_random_streams_depend_on_all_of_seed_purpose_and_entity(void **state)
 {
     (void)state;
-    static const struct { uint64_t seed; const char *purpose, *entity; } keys[] = {
-        {1, "ab", "c"}, {1, "a", "bc"}, {1, "abc", ""}, {1, "", "abc"}, {2, "ab", "c"}, {1, "ab", "d"}, {0, "ab", "c"}, {UINT64_MAX, "ab", "c"},
+    static const struct {
+        uint64_t seed;
+        const char *purpose, *entity;
+    } keys[] = {
+        {1, "ab", "c"}, {1, "a", "bc"}, {1, "abc", ""}, {1, "", "abc"},
+        {2, "ab", "c"}, {1, "ab", "d"}, {0, "ab", "c"}, {UINT64_MAX, "ab", "c"},
     };
     uint64_t first[COUNT(keys)];
     for (size_t i = 0; i < COUNT(keys); i++) {
         struct rng rng;
         rng_init(&rng, keys[i].seed, keys[i].purpose, keys[i].entity, NULL);
         first[i] = rng_u64(&rng);
-        for (size_t j = 0; j < i; j++)
-            assert_true(first[i] != first[j]);
+        for (size_t j = 0; j < i; j++) assert_true(first[i] != first[j]);
     }
 }
 
@@ -178,8 +198,7 @@ static void test_random_below_has_no_bias_at_large_bounds(void **state)
     struct rng rng;
     rng_init(&rng, 3, "bias", "", NULL);
     uint64_t bound = UINT64_C(3) << 62, low = 0, n = 60000;
-    for (uint64_t i = 0; i < n; i++)
-        low += rng_below(&rng, bound) < bound / 3;
+    for (uint64_t i = 0; i < n; i++) low += rng_below(&rng, bound) < bound / 3;
     assert_true(low > n / 3 - n / 60 && low < n / 3 + n / 60);
 }
 
@@ -203,8 +222,7 @@ static void test_random_range_ppm_and_unit_keep_their_bounds(void **state)
     }
     assert_true(low && high);
     int hits = 0;
-    for (int i = 0; i < 100000; i++)
-        hits += rng_ppm(&rng, 250000);
+    for (int i = 0; i < 100000; i++) hits += rng_ppm(&rng, 250000);
     assert_in_range(hits, 24500, 25500);
 }
 
@@ -222,7 +240,11 @@ static void test_random_arithmetic_is_within_two_ulps_of_libm(void **state)
     struct rng rng;
     rng_init(&rng, 5, "accuracy", "", NULL);
     uint64_t worst[4] = {0};
-#define WORST(i, got, want) do { uint64_t u_ = ulps(got, want); if (u_ > worst[i]) worst[i] = u_; } while (0)
+#define WORST(i, got, want)                                                                    \
+    do {                                                                                       \
+        uint64_t u_ = ulps(got, want);                                                         \
+        if (u_ > worst[i]) worst[i] = u_;                                                      \
+    } while (0)
     for (int i = 0; i < 200000; i++) {
         double u = rng_unit(&rng), v = rng_unit(&rng), w = rng_unit(&rng);
         double wide = det_exp((u - 0.5) * 1400);
@@ -237,21 +259,24 @@ static void test_random_arithmetic_is_within_two_ulps_of_libm(void **state)
         WORST(3, det_sqrt(v), sqrt(v));
     }
     if (worst[0] > 2 || worst[1] > 2 || worst[2] > 2 || worst[3] > 0)
-        fail_msg("ulps: log %d, exp %d, pow %d, sqrt %d", (int)worst[0], (int)worst[1], (int)worst[2], (int)worst[3]);
+        fail_msg("ulps: log %d, exp %d, pow %d, sqrt %d", (int)worst[0], (int)worst[1],
+                 (int)worst[2], (int)worst[3]);
 }
 
 static void test_random_arithmetic_has_the_right_edges(void **state)
 {
     (void)state;
     double infinity = 1e308 * 10;
-    assert_true(det_log(1.0) == 0 && det_exp(0.0) == 1 && det_pow(5, 0) == 1 && det_pow(1, 1e9) == 1 && det_sqrt(0) == 0);
-    assert_true(det_exp(710) == infinity && det_exp(-800) == 0 && det_log(0) == -infinity && det_pow(10, 400) == infinity && det_pow(10, -400) == 0);
-    assert_true(det_exp(-744.4) > 0);                                   /* subnormal */
+    assert_true(det_log(1.0) == 0 && det_exp(0.0) == 1 && det_pow(5, 0) == 1 &&
+                det_pow(1, 1e9) == 1 && det_sqrt(0) == 0);
+    assert_true(det_exp(710) == infinity && det_exp(-800) == 0 && det_log(0) == -infinity &&
+                det_pow(10, 400) == infinity && det_pow(10, -400) == 0);
+    assert_true(det_exp(-744.4) > 0); /* subnormal */
     assert_true(ulps(det_log(5e-324), log(5e-324)) <= 2);
     assert_true(ulps(det_exp(-740), exp(-740)) <= 2);
     assert_true(det_sqrt(4) == 2 && det_sqrt(2) == sqrt(2) && det_sqrt(5e-324) == sqrt(5e-324));
     assert_true(det_pow(2, 10) == 1024 && det_pow(10, 3) == 1000);
-    assert_true(det_log(-1) != det_log(-1));                            /* not a number */
+    assert_true(det_log(-1) != det_log(-1)); /* not a number */
 }
 
 /* u = Phi(x): the quantile of Phi(x) is x again. */
@@ -299,16 +324,23 @@ static void test_random_distributions_have_the_means_they_state(void **state)
         if (mean < stated * 0.98 - 1 || mean > stated * 1.02 + 1)
             fail_msg("distribution %zu: mean of draws %.1f, stated %.1f", d, mean, stated);
     }
-    assert_true(dist_mean(&(struct dist){.kind = DIST_PARETO, .a = 10, .shape_milli = 1000}) == INT64_MAX);
-    assert_true(dist_mean(&(struct dist){.kind = DIST_PARETO, .a = 10, .shape_milli = 1000, .cap = 1000}) == 56);     /* 10 (1 + ln 100) */
+    assert_true(dist_mean(&(struct dist){.kind = DIST_PARETO, .a = 10, .shape_milli = 1000}) ==
+                INT64_MAX);
+    assert_true(dist_mean(&(struct dist){
+                    .kind = DIST_PARETO, .a = 10, .shape_milli = 1000, .cap = 1000}) ==
+                56); /* 10 (1 + ln 100) */
 }
 
 static void test_random_distributions_have_their_quantiles(void **state)
 {
     (void)state;
     static int64_t v[DRAWS];
-#define NEAR(quantile, want) do { double got_ = (double)v[(size_t)((quantile) * DRAWS)], want_ = (want); \
-        if (got_ < want_ * 0.96 - 2 || got_ > want_ * 1.04 + 2) fail_msg("quantile %g: %.1f, not %.1f", quantile, got_, want_); } while (0)
+#define NEAR(quantile, want)                                                                   \
+    do {                                                                                       \
+        double got_ = (double)v[(size_t)((quantile)*DRAWS)], want_ = (want);                   \
+        if (got_ < want_ * 0.96 - 2 || got_ > want_ * 1.04 + 2)                                \
+            fail_msg("quantile %g: %.1f, not %.1f", quantile, got_, want_);                    \
+    } while (0)
     draw_many(&dists[1], v);
     assert_int_equal(v[0], 10);
     assert_int_equal(v[DRAWS - 1], 19);
@@ -341,14 +373,17 @@ static void test_random_draws_are_never_negative_and_do_not_overflow(void **stat
 {
     (void)state;
     static const struct dist odd[] = {
-        {.kind = DIST_CONSTANT, .a = -5}, {.kind = DIST_UNIFORM, .a = -10, .b = -1}, {.kind = DIST_EXPONENTIAL, .a = INT64_MAX, .b = INT64_MAX},
-        {.kind = DIST_PARETO, .a = INT64_MAX / 2, .shape_milli = 1}, {.kind = DIST_LOGNORMAL, .a = 1000, .shape_milli = 900000}, {.kind = DIST_EXPONENTIAL, .a = 5, .b = -1000},
+        {.kind = DIST_CONSTANT, .a = -5},
+        {.kind = DIST_UNIFORM, .a = -10, .b = -1},
+        {.kind = DIST_EXPONENTIAL, .a = INT64_MAX, .b = INT64_MAX},
+        {.kind = DIST_PARETO, .a = INT64_MAX / 2, .shape_milli = 1},
+        {.kind = DIST_LOGNORMAL, .a = 1000, .shape_milli = 900000},
+        {.kind = DIST_EXPONENTIAL, .a = 5, .b = -1000},
     };
     struct rng rng;
     rng_init(&rng, 1, "odd", "", NULL);
     for (size_t d = 0; d < COUNT(odd); d++)
-        for (int i = 0; i < 1000; i++)
-            assert_true(dist_draw(&odd[d], &rng) >= 0);
+        for (int i = 0; i < 1000; i++) assert_true(dist_draw(&odd[d], &rng) >= 0);
 }
 
 int main(void)
