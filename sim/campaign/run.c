@@ -62,7 +62,7 @@ static double host_seconds(clockid_t clock)
 static char *measure_text(const struct measure *measure, int64_t value)
 {
     char duration[32];
-    if (!strcmp(measure->unit, "ns")) return text_format("%s", duration_format(value, duration, sizeof duration));
+    if (!strcmp(measure->unit, "ns")) return text_format("%s", duration_say(value, duration, sizeof duration));
     if (!strcmp(measure->unit, "ppm")) return text_format("%" PRId64 ".%04" PRId64 "%%", value / 10000, value % 10000);
     return text_format("%" PRId64, value);
 }
@@ -117,7 +117,7 @@ static void judge_expectation(struct run *run, const struct expectation *expecta
         out->observed_gap_ns = out->result.duration_ns;
         out->met = in_range(expectation->range, out->observed) && in_range(expectation->gap_ns, out->observed_gap_ns);
         out->observed_text = text_format("%" PRId64 ".%04" PRId64 "%%, longest gap %s", out->observed / 10000, out->observed % 10000,
-                                         duration_format(out->observed_gap_ns, gap, sizeof gap));
+                                         duration_say(out->observed_gap_ns, gap, sizeof gap));
         return;
     }
     out->observed = (int64_t)out->result.violations;

@@ -140,7 +140,7 @@ const char *say_duration(int64_t ns)
 {
     size_t size;
     char *text = ring(&size);
-    return duration_format(ns, text, size);
+    return duration_say(ns, text, size);
 }
 
 const char *say_key(const struct history *history, uint32_t key)

@@ -174,7 +174,7 @@ static void print_numbers(const struct run *run)
     printf("\n  %" PRId64 " operations acknowledged, %" PRId64 " failed, %" PRId64 " unknown; %" PRId64 " acknowledged writes lost, %" PRId64 " keys issued twice,\n"
            "  %" PRId64 " reads of another owner's private row; longest outage %s\n",
            measure(run, "acknowledged"), measure(run, "failed"), measure(run, "unknown"), measure(run, "lost_writes"), measure(run, "reused_keys"),
-           measure(run, "private_reads"), duration_format(measure(run, "longest_outage"), outage, sizeof outage));
+           measure(run, "private_reads"), duration_say(measure(run, "longest_outage"), outage, sizeof outage));
 }
 
 static void print_verdict(const struct run *run)
@@ -255,7 +255,7 @@ static void print_variants(const struct variant_row *rows, size_t count)
         const struct variant_row *row = &rows[i];
         printf("  %-20s %-8s %s%-6s%s %11" PRId64 " %11" PRId64 " %13" PRId64 " %14s  %s\n", row->name, verdict_words[row->verdict],
                colour(row->holds ? COLOUR_OK : COLOUR_FAIL), row->holds ? "yes" : "no", colour(COLOUR_PLAIN), row->lost_writes, row->reused_keys, row->private_reads,
-               duration_format(row->longest_outage_ns, outage, sizeof outage), *row->settings ? row->settings : "as in the incident");
+               duration_say(row->longest_outage_ns, outage, sizeof outage), *row->settings ? row->settings : "as in the incident");
     }
 }
 

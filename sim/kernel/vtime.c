@@ -54,3 +54,11 @@ char *duration_format(int64_t ns, char *out, size_t out_size)
     }
     return out; /* not reached: every value is whole in ns */
 }
+
+char *duration_say(int64_t ns, char *out, size_t out_size)
+{
+    uint64_t value = magnitude(ns), step = 1;
+    while (value / step >= 10000) step *= 10;
+    value = (value + step / 2) / step * step;
+    return duration_format(ns < 0 ? -(int64_t)value : (int64_t)value, out, out_size);
+}

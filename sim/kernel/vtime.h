@@ -16,4 +16,7 @@ char *vtime_format(int64_t ns, char *out, size_t out_size);
  * "250us", "1.5ms", "12m". */
 char *duration_format(int64_t ns, char *out, size_t out_size);
 
+/* The same for people: rounded to 4 significant digits first ("123.5ms", "119.4s"). */
+char *duration_say(int64_t ns, char *out, size_t out_size);
+
 #endif
