@@ -215,7 +215,7 @@ static UNUSED struct engine *world_reopen(struct world *w)
 static UNUSED void world_power_off_at(struct world *w, int64_t now, enum disk_power_mode mode)
 {
     disk_cut_after(w->disk, 0);
-    disk_fail_nth(w->disk, 0, 0);
+    disk_fail_nth(w->disk, 0, -EIO);
     int64_t cursor = disk_end(w->disk);
     disk_power_off(w->disk, now, mode);
     disk_begin(w->disk, cursor > now ? cursor : now);
@@ -240,7 +240,7 @@ static UNUSED void world_crash(struct world *w, int mode)
         return;
     }
     disk_cut_after(w->disk, 0);
-    disk_fail_nth(w->disk, 0, 0);
+    disk_fail_nth(w->disk, 0, -EIO);
     disk_end(w->disk);
     disk_crash(w->disk, now);
     disk_begin(w->disk, now);
