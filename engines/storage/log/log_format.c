@@ -118,6 +118,11 @@ bool log_line_is_foreign(struct bytes line)
     const unsigned char *p = line.data;
     struct log_line_fields fields;
     if (log_line_read(line, &fields) != LOG_LINE_PLAIN) return false;
+    /* The front of a line of ours, ended by a garbled byte that happens to be a newline: only
+     * db_set writes a space behind the first comma. */
+    const unsigned char *comma = line.size ? memchr(p, ',', line.size) : NULL;
+    if (line.size && p[0] == '#' && (!comma || comma + 1 == p + line.size || comma[1] != ' '))
+        return false;
     for (size_t i = 0, n; i < line.size; i += n) {
         if ((p[i] < 0x20 && p[i] != '\t') || p[i] == 0x7f) return false;
         n = utf8_length(p + i, line.size - i);

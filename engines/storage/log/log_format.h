@@ -41,7 +41,7 @@ bool log_is_escaped(struct bytes text);
 bool log_split(struct bytes line, struct bytes *key, struct bytes *value);
 
 /* True when a line that no batch covers can only be of bash: UTF-8 without control characters
- * (but tab), and not the remains of a line of ours. */
+ * (but tab), and not the remains of a line of ours, at its front or its rear. */
 bool log_line_is_foreign(struct bytes line);
 
 #endif
