@@ -11,18 +11,27 @@
  *
  * FORMAT. All numbers little-endian.
  *
- *     segment  offset  size                        record  offset  size
- *              0       8   "FLHASHS1"                      0       4   CRC-32C, see below
- *              8       4   id                              4       4   CRC of the record before
- *              12      4   CRC-32C of [0, 12)              8       4   key size
- *              16      ..  records                         12      4   value size
- *                                                          16      8   sequence, from 1
- *     MANIFEST 0       8   "FLHASHM1"                      24      4   bits 0..29: records of
- * the 8       4   count                                       batch that follow; 30..31: 12 4
- * next id                                     0 put, 1 delete, 2 mark 16      16 a segment,
- * oldest first:         28      4   synced: bytes of the segment id 4, zero 4, size 8 durable
- * at the time (0: active, the last one)           32      ..  key, value end     4   CRC-32C of
- * all before
+ *     record   offset  size
+ *              0       4   CRC-32C, see below
+ *              4       4   CRC of the record before
+ *              8       4   key size
+ *              12      4   value size
+ *              16      8   sequence, from 1
+ *              24      4   bits 0..29: records of the batch that follow
+ *                          bits 30..31: 0 put, 1 delete, 2 mark
+ *              28      4   synced: bytes of the segment durable when it was written
+ *              32      ..  key, value
+ *
+ *     segment  0       8   "FLHASHS1"
+ *              8       4   id
+ *              12      4   CRC-32C of [0, 12)
+ *              16      ..  records
+ *
+ *     MANIFEST 0       8   "FLHASHM1"
+ *              8       4   count
+ *              12      4   next id
+ *              16      16  a segment, oldest first: id 4, zero 4, size 8 (0: active, the last)
+ *              end     4   CRC-32C of all before
  *
  * A record's CRC is over its bytes from 4 on, seeded with the CRC of (segment id 4, offset 8).
  * The record before the first is the segment's header. A put costs 32 bytes beside its key and
@@ -32,23 +41,26 @@
  *   I1  A batch is written by one vfs_write to one segment, and its records count down to 0 in
  *       `remaining`. Recovery takes it when the record with 0 is there, else not at all.
  *   I2  Each record names the CRC of the one before it: a chain, which what an older file left
- * in lost sectors does not continue. I3  Bytes of the active segment beyond `size` are
- * nobody's: `size` moves when the write (and the sync, when asked) has succeeded. I4  `synced`
- * in a record is true when written. So a break of the active segment at X is a torn write, and
- * cut, unless a valid record behind it claims more than X bytes durable: then it is rot,
- * -EBADMSG. close() leaves a mark, a record without key that only claims, when the last records
- * have been synced and none claims them yet. I5  A segment is durable to its last byte before a
- * manifest lists it as sealed: any break in it is rot. I6  A write is acknowledged only when a
- * durable manifest lists its segment. I7  The manifest is replaced whole, by rename; a file
- * that it does not list is not read.
+ *       in lost sectors does not continue.
+ *   I3  Bytes of the active segment beyond `size` are nobody's: `size` moves when the write
+ *       (and the sync, when asked) has succeeded.
+ *   I4  `synced` in a record is true when written. So a break of the active segment at X is a
+ *       torn write, and cut, unless a valid record behind it claims more than X bytes durable:
+ *       then it is rot, -EBADMSG. close() leaves a mark, a record without key that only claims,
+ *       when the last records have been synced and none claims them yet.
+ *   I5  A segment is durable to its last byte before a manifest lists it as sealed: any break
+ *       in it is rot.
+ *   I6  A write is acknowledged only when a durable manifest lists its segment.
+ *   I7  The manifest is replaced whole, by rename; a file that it does not list is not read.
  *
  * CRASH, by what was cut:
- *   a batch                        no record with remaining 0, or the chain breaks: cut at open
- *   several unsynced batches       cut at the first break: none of them was promised
- *   roll (roll, below)             before its rename: the new segment is a stray, the old one
- * is active and whole; after: both are listed, the new one is empty making the database no
- * MANIFEST, and no segment with a record: made anew merge                          merge.c, M1
- * to M5 recovery itself                its truncate, syncs and unlinks are repeated
+ *   a batch                    no record with remaining 0, or the chain breaks: cut at open
+ *   several unsynced batches   cut at the first break: none of them was promised
+ *   roll (below)               before its rename the new segment is a stray and the old one is
+ *                              active and whole; after it both are listed, the new one is empty
+ *   making the database        no MANIFEST, and no segment with a record: made anew
+ *   merge                      merge.c, M1 to M5
+ *   recovery itself            its truncate, syncs and unlinks are repeated
  *
  * LIMITS. Keys in memory (keydir.c says how much); keys to 64 KiB - 1, values to 16 MiB; a
  * segment to 4 GiB; at most one merge at a time, and it keeps 32 bytes a live record of its

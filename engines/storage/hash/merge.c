@@ -1,32 +1,30 @@
 /* Merge: the sealed segments are rewritten without what is dead, in slices of one vfs call
  * each.
  *
- *     IDLE --wanted--> READ <------------------------------.
- *                       |  a block: live records go to `out` |
- *                       |---- output full, or none yet --> CREATE --> (WRITE)
- *                       '---- records to write ----------> WRITE ----'
- *                                                           | output full, or inputs read out
- *                                                           v
- *                       READ <--- more to read --------- SYNC
- *                                                           | inputs read out
- *                                                           v
- *     SYNC_NAMES --> MANIFEST_CREATE --> _WRITE --> _SYNC --> RENAME --> SYNC_SWITCH --> IDLE
- *                          ^                                    |
- *                          '--- a roll wrote a newer manifest --'
- *     IDLE with dropped segments: each slice unlinks one, when no cursor is open.
+ *     IDLE ------- merge_is_wanted ------> READ
+ *     READ ------- records to write -----> WRITE          a block; live records go to `out`
+ *     READ ------- no output yet --------> CREATE --> READ
+ *     WRITE ------ more to read ---------> READ
+ *     WRITE ------ output full ----------> SYNC --> CREATE --> READ
+ *     WRITE ------ inputs read out ------> SYNC --> SYNC_NAMES --> MANIFEST_CREATE
+ *     MANIFEST_CREATE --> MANIFEST_WRITE --> MANIFEST_SYNC --> RENAME --> SYNC_SWITCH --> IDLE
+ *     RENAME ----- a roll came between --> MANIFEST_CREATE
+ *     IDLE ------- dropped segments, no cursor open: unlinks one
  *
  * The inputs are all segments that were sealed when the merge began: the oldest part of the
  * history, whole. So a tombstone among them has nothing older left to hide, and is dropped; and
  * a record is live exactly when the keydir points at it.
  *
  * M1  Until RENAME the database is the inputs: outputs are not listed, and a crash leaves
- * strays. M2  Outputs are durable, contents (SYNC) and names (SYNC_NAMES), before a manifest
- * lists them. M3  The keydir points at inputs until RENAME has succeeded, then all at once at
- * outputs; what was written or deleted meanwhile is not in `moves`' way, because its entry no
- * longer points there. M4  Inputs are unlinked only after SYNC_SWITCH: either manifest finds
- * all its files. M5  The manifest that RENAME puts in place lists every segment that writes may
- * have gone to: a roll between MANIFEST_CREATE and RENAME sends the merge back
- * (manifest_version).
+ *     strays.
+ * M2  Outputs are durable, contents (SYNC) and names (SYNC_NAMES), before a manifest lists
+ *     them.
+ * M3  The keydir points at inputs until RENAME has succeeded, then all at once at outputs; what
+ *     was written or deleted meanwhile is not in `moves`' way, because its entry no longer
+ *     points there.
+ * M4  Inputs are unlinked only after SYNC_SWITCH: either manifest finds all its files.
+ * M5  The manifest that RENAME puts in place lists every segment that writes may have gone to:
+ *     a roll between MANIFEST_CREATE and RENAME sends the merge back (manifest_version).
  *
  * A failure before RENAME drops the outputs and the merge begins anew at the next slice. From
  * RENAME on it is not known which manifest is durable: nothing is unlinked, and the engine is
@@ -36,7 +34,7 @@
 
 #include "engines/storage/hash/hash_internal.h"
 
-#define OUT_SLACK 4096u /* a read below this is not worth its latency */
+#define READ_MIN 4096u /* a read below this is not worth its latency */
 
 bool hash_merge_is_wanted(const struct hash_engine *hash)
 {
@@ -186,7 +184,7 @@ static int merge_read(struct hash_engine *hash, uint64_t budget)
     struct merge *m = &hash->merge;
     struct segment *input = hash->segments.items[m->input];
     uint64_t left = input->size - m->offset;
-    uint64_t size = budget < OUT_SLACK ? OUT_SLACK : budget > READ_BLOCK ? READ_BLOCK : budget;
+    uint64_t size = budget < READ_MIN ? READ_MIN : budget > READ_BLOCK ? READ_BLOCK : budget;
     if (size < m->needed) size = m->needed;
     if (size > left) size = left;
     if (m->needed > left || (left > 0 && left < RECORD_HEADER))

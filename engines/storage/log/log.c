@@ -9,21 +9,21 @@
  *     file    = { foreign | batch }
  *     foreign = any line of bash, "key, value" by db_set
  *     batch   = [ adopt ] begin { put | delete } commit
- *     adopt   = "#=," 10H "," 8H                  from, CRC-32C of the foreign bytes [from,
- * here) begin   = "#+," 10H "," 10H "," 8H          start, synced, CRC of the batch before (0:
- * none) put     = key ", " value delete  = "#del" newline key "," commit  = "#," count "," 8H
- * items, CRC-32C of the batch up to these digits
+ *     adopt   = "#=," 10H "," 8H            from, CRC-32C of the foreign bytes [from, here)
+ *     begin   = "#+," 10H "," 10H "," 8H    start, synced, CRC of the batch before (0: none)
+ *     put     = key ", " value
+ *     delete  = "#del" newline key ","
+ *     commit  = "#," count "," 8H           items, CRC-32C of the batch up to these digits
  *
  *     offset in a begin line   0   3          13  14         24  25       33
  *                              #+, <start   > ,   <synced  > ,   <before> \n      34 bytes
  *
  * A put of one pair costs 50 bytes beside its key and value. Keys and values of ours are
  * escaped: every byte outside [A-Za-z0-9_.-] is %XX, in upper case, so no line of ours but
- * these begins with
- * '#', holds a second comma or a newline; the empty key is the line ", value". Lines of bash
- * are literal, whatever they hold: the key ends at the first comma, one space behind it is not
- * part of the value, and '%' means itself. Whose a line is, is decided by whether a batch
- * encloses it.
+ * these begins with '#', holds a second comma or a newline; the empty key is the line ",
+ * value". Lines of bash are literal, whatever they hold: the key ends at the first comma, one
+ * space behind it is not part of the value, and '%' means itself. Whose a line is, is decided
+ * by whether a batch encloses it.
  *
  * WHAT BASH SEES. db_get prints the value of the last line that matches, with the space that
  * db_set writes behind the comma; for a deleted key an empty line. Keys and values that need
@@ -36,23 +36,27 @@
  * and an empty batch are put behind, and the copy takes its place. From then on the file is
  * ours, and bash may still append to it while no engine has it open. Such a tail is accepted
  * line by line, until the first line that a torn batch could be: one without newline, with
- * control characters but tab, that is not UTF-8, of our grammar, or the rear of a begin line.
- * The next batch adopts them. Two things cannot be told apart and are not kept: what bash
- * appends directly behind a torn batch (open the engine first: it cuts the batch), and lines of
- * an appended tail that are not UTF-8.
+ * control characters but tab, that is not UTF-8, of our grammar, or the front or rear of such a
+ * line ('#' without a ", " at the first comma). The next batch adopts them. Two things cannot
+ * be told apart and are not kept: what bash appends directly behind a torn batch (open the
+ * engine first: it cuts the batch), and lines of an appended tail that look like garble, with
+ * all that follows them. A writer at a time: bash must not append while an engine has the file
+ * open.
  *
  * INVARIANTS
  *   I1  [0, end) is whole batches and lines of bash; get and scan read nothing beyond.
  *   I2  `synced` <= `end`, and a completed sync covers [0, synced).
  *   I3  A batch is written by one vfs_write at `end`, and `end` moves only when it (and its
- * sync, when asked) has succeeded: a failure leaves `end`, and bytes beyond it that reopen
- * cuts. I4  A begin line names `synced` at the time of writing. So bad bytes at X are a torn
- * write if no whole batch behind X claims more than X bytes durable, and are cut; else they are
- * rot, and open says -EBADMSG. close() leaves a mark (an empty batch) when the last batches
- * have been synced and nothing claims them yet. I5  Every batch names the checksum of the one
- * before: what an older file left in lost sectors is not taken for a continuation. I6
- * `database` appears by rename and begins with an empty batch (or adopted lines), so a torn
- *       first write never looks like a file of bash.
+ *       sync, when asked) has succeeded: a failure leaves `end`, and bytes beyond it that
+ *       reopen cuts.
+ *   I4  A begin line names `synced` at the time of writing. So bad bytes at X are a torn write
+ *       if no whole batch behind X claims more than X bytes durable, and are cut; else they are
+ *       rot, and open says -EBADMSG. close() leaves a mark (an empty batch) when the last
+ *       batches have been synced and nothing claims them yet.
+ *   I5  Every batch names the checksum of the one before: what an older file left in lost
+ *       sectors is not taken for a continuation.
+ *   I6  `database` appears by rename and begins with an empty batch (or adopted lines), so a
+ *       torn first write never looks like a file of bash.
  *
  * CRASH, by what was cut: the copy (database.new is removed at open, `database` is as before);
  * the rename (old or new, both whole); a batch (no commit line, or a checksum that fails: cut,

@@ -1,5 +1,5 @@
 /* Reading the log file: lines in blocks, and the one parser that recovery, get and scan share.
- */
+ * */
 #ifndef FAULTLINE_ENGINES_STORAGE_LOG_PARSE_H
 #define FAULTLINE_ENGINES_STORAGE_LOG_PARSE_H
 
