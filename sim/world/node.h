@@ -52,7 +52,13 @@ struct node_listener {
     void (*acknowledged)(void *context, uint32_t endpoint, uint64_t operation_id, enum operation_type type, const struct reply *reply);   /* every OK reply to a write, insert, delete, cas, lock */
     void (*down)(void *context, uint32_t endpoint, enum down_cause cause, const char *why);
     void (*up)(void *context, uint32_t endpoint, int error, int64_t recovery_ns);         /* started and opened, or failed to open with an error (then it is down) */
-    void (*inspected)(void *context, uint32_t endpoint, const struct scheme_inspection *inspection);   /* after every batch, when something in it changed */
+    /* At the end of a batch after which role, epoch, leader or accepts_writes differ from what was told last. Positions move silently: node_inspection() has them. */
+    void (*inspected)(void *context, uint32_t endpoint, const struct scheme_inspection *inspection);
+    /* The rest may be NULL. */
+    void (*batch)(void *context, uint32_t endpoint, uint64_t syncs);                       /* at the end of every batch and slice: syncs its disk has done so far */
+    void (*admin)(void *context, uint32_t endpoint, const struct admin_command *command, int error);     /* what the scheme answered to a command */
+    void (*stonith)(void *context, uint32_t endpoint, uint32_t from);                      /* an order has arrived; NULL: the node is powered off */
+    void (*trouble)(void *context, uint32_t endpoint, const char *what, int error);        /* a background sync or slice failed with an error */
 };
 
 struct node_counters { uint64_t handled, batches, replies, dropped_inbox, dropped_down, crashes, undone_effects; int64_t busy_ns, background_ns, stalled_ns; uint64_t inbox_peak; };
@@ -78,6 +84,14 @@ bool node_is_up(const struct node *node);
 bool node_is_paused(const struct node *node);
 struct disk *node_disk(struct node *node);
 struct clock *node_clock(struct node *node);
+/* What runs the present incarnation: counts starts, 0 before the first. */
+uint64_t node_incarnation(const struct node *node);
+/* True from node_start until it is up or has failed to open. */
+bool node_is_booting(const struct node *node);
+/* Text of the last failed open, stop or background error; "" when none. */
+const char *node_error(const struct node *node);
+/* Page cache cold, now (also while paused). */
+void node_evict(struct node *node);
 /* Clock changes go through the node: pending timers are rescaled. */
 void node_clock_step(struct node *node, int64_t delta_ns);
 void node_clock_drift(struct node *node, int64_t drift_ppm);
