@@ -128,6 +128,19 @@ int64_t disk_cursor(const struct disk *disk) { return disk->cursor; }
 
 void disk_set_cursor(struct disk *disk, int64_t cursor_ns) { disk->cursor = max_i64(disk->cursor, cursor_ns); }
 
+void disk_look(struct disk *disk, bool on)
+{
+    CHECK(disk->looking != on);
+    disk->looking = on;
+    if (on) {
+        disk->counters_before_look = disk->counters;
+        disk->operations_before_look = disk->operations;
+    } else {
+        disk->counters = disk->counters_before_look;
+        disk->operations = disk->operations_before_look;
+    }
+}
+
 /* ---- settling ---- */
 
 void sync_item_add(struct disk *disk, struct inode *inode, int64_t start, int64_t stamp, uint64_t sequence)

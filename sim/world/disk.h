@@ -72,6 +72,8 @@ int64_t disk_end(struct disk *disk);                   /* the cursor after the c
 int64_t disk_cursor(const struct disk *disk);
 void disk_set_cursor(struct disk *disk, int64_t cursor_ns);   /* charge() moves it too; never back */
 void disk_settle(struct disk *disk, int64_t now_ns);
+/* While on, reads are looks from outside: they cost nothing, draw nothing, leave cache and counters alone. */
+void disk_look(struct disk *disk, bool on);
 
 /* ---- stops: settle to `now`, take back later effects, then ---- */
 void disk_crash(struct disk *disk, int64_t now_ns);                                   /* process death: unsynced writes stay readable; open handles are gone */

@@ -242,6 +242,8 @@ int64_t device_copy_ns(uint64_t size) { return (int64_t)(size / 10); }   /* 10 G
 
 int64_t device_read(struct disk *disk, struct inode *inode, uint64_t offset, uint64_t size, int64_t at)
 {
+    if (disk->looking)
+        return at;
     int64_t done = at;
     uint64_t end = (offset + size + PAGE_SIZE - 1) / PAGE_SIZE;
     for (uint64_t page = offset / PAGE_SIZE; page < end;) {
@@ -265,6 +267,8 @@ int64_t device_read(struct disk *disk, struct inode *inode, uint64_t offset, uin
 
 int64_t device_read_fails(struct disk *disk, const struct inode *inode, int64_t at)
 {
+    if (disk->looking)
+        return at;
     return serve(disk, inode, &disk->config.read_latency, PAGE_SIZE, disk->config.read_bytes_per_s, &disk->read_bus, at);
 }
 

@@ -152,6 +152,9 @@ struct disk {
     uint64_t inode_id_next, sequence_next;
     struct disk_file *files;        /* open, newest first */
     bool active;                    /* between begin and end */
+    bool looking;                   /* reads are free: see disk_look */
+    struct disk_counters counters_before_look;
+    uint64_t operations_before_look;
     int64_t cursor, settled;        /* ns */
     uint64_t used;                  /* bytes of files that have a name or are open */
     unsigned char *stale;           /* what the last freed file held */

@@ -84,7 +84,7 @@ struct node *node_create(struct kernel *kernel, struct network *network, uint32_
     if (c->heap_max == 0) c->heap_max = HEAP_DEFAULT;
     node->listener = *listener;
     node->disk = disk_create(&c->disk, kernel_seed(kernel), c->name, kernel_draw_log(kernel));
-    node->clock = clock_create(&c->clock);
+    clock_init(&node->clock, &c->clock);
     node->heap = heap_create(c->heap_max);
     kernel_stream(kernel, &node->rng, "scheme", c->name);
     node->open_error.allocator = node->scratch.allocator = &allocator_system;
@@ -125,7 +125,6 @@ void node_destroy(struct node *node)
     buffer_deinit(&node->open_error);
     buffer_deinit(&node->scratch);
     heap_destroy(node->heap);
-    clock_destroy(node->clock);
     disk_destroy(node->disk);
     free(node);
 }
@@ -158,9 +157,11 @@ bool node_guarded(struct node *node, enum lane lane, int64_t cursor,
     node->lane = lane;
     node->tail = NULL;
     disk_begin(node->disk, cursor);
-    bool completed = !setjmp(node->escape);
-    if (completed)
+    volatile bool completed = false;
+    if (!setjmp(node->escape)) {
         body(node);
+        completed = true;
+    }
     *end = disk_end(node->disk);
     check_context = outside;
     node->lane = LANE_NONE;
@@ -413,7 +414,7 @@ bool node_start(struct node *node)
 static void disk_hold(struct node *node)
 {
     int64_t now = kernel_now(node->kernel);
-    if (!node->is_paused || now == node->held_at)
+    if (!node->is_paused || now <= node->held_at)
         return;
     disk_pause(node->disk, node->held_at, now - node->held_at);
     node->held_at = now;
@@ -506,7 +507,7 @@ bool node_pause(struct node *node)
     /* What fired at this very instant has happened; the disk's part of the instant with it. */
     node->paused_at = stop_time(node);
     node->held_at = node->paused_at;
-    node->paused_monotonic = clock_monotonic(node->clock, node->paused_at);
+    node->paused_monotonic = clock_monotonic(&node->clock, node->paused_at);
     if (node->coming_at < node->paused_at) {
         node->seen = node->coming;
         node->coming_at = VTIME_MAX;
@@ -553,7 +554,7 @@ bool node_is_up(const struct node *node) { return node->state == NODE_UP; }
 bool node_is_booting(const struct node *node) { return node->state == NODE_BOOTING; }
 bool node_is_paused(const struct node *node) { return node->is_paused; }
 struct disk *node_disk(struct node *node) { return node->disk; }
-struct clock *node_clock(struct node *node) { return node->clock; }
+struct clock *node_clock(struct node *node) { return &node->clock; }
 uint64_t node_incarnation(const struct node *node) { return node->incarnation; }
 const char *node_error(const struct node *node) { return node->why; }
 const struct node_counters *node_counters(const struct node *node) { return &node->counters; }
@@ -566,12 +567,12 @@ const struct scheme_inspection *node_inspection(const struct node *node)
 
 void node_clock_step(struct node *node, int64_t delta_ns)
 {
-    clock_step(node->clock, kernel_now(node->kernel), delta_ns);
+    clock_step(&node->clock, kernel_now(node->kernel), delta_ns);
 }
 
 void node_clock_drift(struct node *node, int64_t drift_ppm)
 {
-    clock_set_drift(node->clock, kernel_now(node->kernel), drift_ppm);
+    clock_set_drift(&node->clock, kernel_now(node->kernel), drift_ppm);
     node_timers_rescale(node);
 }
 
@@ -579,4 +580,37 @@ void node_evict(struct node *node)
 {
     disk_hold(node);
     disk_evict(node->disk, kernel_now(node->kernel));
+}
+
+/* ---- reading everything ---- */
+
+static void visit_body(struct node *node)
+{
+    struct engine_cursor *cursor;
+    struct bytes key, value;
+    int more = engine_scan_open(node->engine, &(struct engine_range){0}, &cursor);
+    if (!more) {
+        while ((more = engine_scan_next(cursor, &key, &value)) == 1)
+            if (!key.size || *(const unsigned char *)key.data != 0)      /* NUL: the scheme's own */
+                node->visit.each(node->visit.context, key, value);
+        engine_scan_close(cursor);
+    }
+    node->visit.error = more;
+}
+
+int node_each(struct node *node, void (*each)(void *context, struct bytes key, struct bytes value),
+              void *context)
+{
+    if (node->state != NODE_UP || node->is_doomed)
+        return -EHOSTDOWN;
+    if (!node->engine)
+        return -ENOTSUP;
+    node->visit.each = each;
+    node->visit.context = context;
+    int64_t now = kernel_now(node->kernel), end;
+    disk_hold(node);
+    disk_look(node->disk, true);
+    bool completed = node_guarded(node, LANE_BACKGROUND, now, visit_body, &end);
+    disk_look(node->disk, false);
+    return completed ? node->visit.error : -EIO;
 }

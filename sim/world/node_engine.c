@@ -270,7 +270,7 @@ static void slice_body(struct node *node)
     }
     bool more = false;
     node->is_dirty = false;
-    int64_t wall = clock_wall(node->clock, disk_cursor(node->disk));
+    int64_t wall = clock_wall(&node->clock, disk_cursor(node->disk));
     node->slice_error = engine_maintain(node->engine,
                                         (uint64_t)node->config.maintain_budget_bytes, wall, &more);
     node->slice_more = more && !node->slice_error;

@@ -4,6 +4,7 @@
  * what is made here is stamped with it. Requests are handles of slot and generation, so that an
  * answer to a request of a dead incarnation, or a second answer, is recognised and ignored.
  */
+#define _GNU_SOURCE          /* strerrorname_np: the error's name is the same in every locale */
 #include "sim/world/node_internal.h"
 
 #include <errno.h>
@@ -69,12 +70,12 @@ void node_requests_drop(struct node *node)
 
 static int64_t env_wall_now(struct env *env)
 {
-    return clock_wall(node_of(env)->clock, disk_cursor(node_of(env)->disk));
+    return clock_wall(&node_of(env)->clock, disk_cursor(node_of(env)->disk));
 }
 
 static int64_t env_monotonic_now(struct env *env)
 {
-    return clock_monotonic(node_of(env)->clock, disk_cursor(node_of(env)->disk));
+    return clock_monotonic(&node_of(env)->clock, disk_cursor(node_of(env)->disk));
 }
 
 static uint64_t env_random(struct env *env)
@@ -206,6 +207,7 @@ static void env_detach(struct env *env)
 
 /* ---- ends ---- */
 
+__attribute__((noreturn))
 static void env_panic(struct env *env, int error, const char *why)
 {
     struct node *node = node_of(env);
@@ -219,6 +221,7 @@ static void env_panic(struct env *env, int error, const char *why)
     node_escape(node, DOWN_PANIC, text);
 }
 
+__attribute__((noreturn))
 static void env_check_failed(struct env *env, const char *expression, const char *file, int line)
 {
     char text[NODE_WHY_SIZE];

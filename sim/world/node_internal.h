@@ -95,7 +95,7 @@ struct node {
     struct node_config config;
     struct node_listener listener;
     struct disk *disk;
-    struct clock *clock;
+    struct clock clock;
     struct heap *heap;
     struct rng rng;
 
@@ -126,6 +126,7 @@ struct node {
     bool in_request;
     int32_t boot_error;             /* LANE_BOOT: what open or start returned */
     struct entry current;           /* being handled */
+    struct { void (*each)(void *context, struct bytes key, struct bytes value); void *context; int error; } visit;   /* node_each */
     jmp_buf escape;                 /* out of node code */
     enum down_cause escape_cause;
 

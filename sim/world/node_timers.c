@@ -83,7 +83,7 @@ static void timer_remove(struct timers *timers, struct node_timer *timer)
 
 static void timer_arm(struct node *node, struct node_timer *timer)
 {
-    int64_t now = kernel_now(node->kernel), at = clock_true_of(node->clock, timer->due);
+    int64_t now = kernel_now(node->kernel), at = clock_true_at(&node->clock, timer->due);
     /* Never before the code that set it has come to that point. */
     if (at < timer->set_at)
         at = timer->set_at;
@@ -98,7 +98,7 @@ void node_timer_set(struct node *node, uint64_t id, int64_t now_ns, int64_t dela
         timer = timer_add(&node->timers, id);
     else
         kernel_cancel(node->kernel, timer->event);
-    timer->due = clock_monotonic(node->clock, now_ns) + (delay_ns > 0 ? delay_ns : 0);
+    timer->due = clock_monotonic(&node->clock, now_ns) + (delay_ns > 0 ? delay_ns : 0);
     timer->set_at = now_ns;
     timer->generation = ++node->timers.generation;
     timer->is_queued = false;
@@ -155,7 +155,7 @@ void node_timers_hold(struct node *node)
 void node_timers_release(struct node *node)
 {
     int64_t from = node->paused_at, now = kernel_now(node->kernel);
-    int64_t shift = clock_monotonic(node->clock, now) - node->paused_monotonic;
+    int64_t shift = clock_monotonic(&node->clock, now) - node->paused_monotonic;
     for (uint32_t i = 0; i < node->timers.count; i++) {
         struct node_timer *timer = &node->timers.items[i];
         if (timer->is_queued || timer->set_at < from)
