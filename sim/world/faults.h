@@ -10,16 +10,19 @@
 
 struct world;
 
-enum action_effect { ACTION_COUNTS_NETWORK, ACTION_COUNTS_DISK, ACTION_COUNTS_ONCE };
-
 struct action {
     const char *name;             /* "partition" */
     const char *doc;              /* one line */
     const char *evidence;         /* what counts as effect: "messages dropped or held" */
     const struct option *options; size_t options_count, options_size;
     bool takes_for;               /* `for: 20s` ends it by itself; else it lasts until heal or for ever */
-    /* Starts it; params is a struct of options_size filled by the loader, with node -2 resolved to the leader of that moment. Returns an id for end and effects. */
-    uint64_t (*begin)(struct world *world, const void *params);
+    bool is_operator;             /* what somebody does on purpose (start, promote, heal), not a fault: told as such */
+    bool tells_end;               /* its end is an entry of the timeline (else what it lets go speaks for itself) */
+    bool harms_data;              /* may hurt what an engine has stored */
+    bool is_stop;                 /* ends with a start: `heal` without ids leaves it alone, `finish: restart` starts it */
+    /* Starts it; params is a struct of options_size filled by the loader, with node -2 resolved to the leader of that moment (-1 when nobody leads: no effect).
+     * until_ns: when `for` ends it, VTIME_MAX without. Returns an id for end and effects. */
+    uint64_t (*begin)(struct world *world, const void *params, int64_t until_ns);
     void (*end)(struct world *world, const void *params, uint64_t id);            /* NULL: nothing to end */
     uint64_t (*effects)(struct world *world, const void *params, uint64_t id);    /* so far, also after the end */
     /* "cuts db-a from db-c (replication)" for the timeline. */

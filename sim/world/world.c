@@ -19,7 +19,6 @@
  */
 #include "sim/world/world_internal.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -309,14 +308,6 @@ bool world_is_paused(struct world *world, uint32_t endpoint)
 
 /* ---- finish ---- */
 
-static void phase(struct world *world, const char *what, const char *text)
-{
-    story_turn(world);
-    story_tell(world, &(struct story_line){.kind = TIMELINE_PHASE, .endpoint = NOBODY,
-                                           .peer = NOBODY, .what = what, .until_ns = -1},
-               "%s", text);
-}
-
 static void heal_all(struct world *world)
 {
     for (uint32_t i = 0; i < world->config.faults_count; i++)
@@ -356,19 +347,18 @@ enum kernel_stop world_finish(struct world *world, const struct world_finish *fi
 {
     world->is_finishing = true;
     faults_close(world);
-    if (finish->heal) {
-        phase(world, "heal", "finish: all faults end");
+    char time[32];
+    story_turn(world);
+    story_tell(world, &(struct story_line){.kind = TIMELINE_PHASE, .endpoint = NOBODY,
+                                           .peer = NOBODY, .what = "finish", .until_ns = -1},
+               "finish: %s%squiet for %s", finish->heal ? "all faults end, " : "",
+               finish->restart ? "what is down starts, " : "",
+               duration_format(finish->quiesce_ns, time, sizeof time));
+    if (finish->heal)
         heal_all(world);
-    }
-    if (finish->restart) {
-        phase(world, "restart", "finish: what is down starts");
+    if (finish->restart)
         for (uint32_t i = 0; i < world_endpoints(world); i++)
             node_start(world->nodes[i]);
-    }
-    char text[64], time[32];
-    snprintf(text, sizeof text, "finish: quiet for %s",
-             duration_format(finish->quiesce_ns, time, sizeof time));
-    phase(world, "quiesce", text);
     int64_t until = kernel_now(world->kernel) + finish->quiesce_ns;
     enum kernel_stop stop = kernel_run(world->kernel, until);
     if (stop == KERNEL_DONE)

@@ -56,7 +56,7 @@ struct fault_run {
     struct event_id begin_event, end_event;
 };
 
-struct pausable { uint32_t endpoint; void (*pause)(void *context, bool paused); void *context; bool is_paused; int64_t since_ns; };
+struct pausable { uint32_t endpoint; void (*pause)(void *context, bool paused); void *context; bool is_paused; };
 
 struct said { uint64_t key, era; };
 
