@@ -1,16 +1,17 @@
-/* The schedule of faults: when each entry of the plan begins and ends, and how much effect it had.
+/* The schedule of faults: when each entry of the plan begins and ends, and how much effect it
+ * had.
  *
  *     waiting --trigger--> begin_event --(delay)--> open --end_event, heal, finish--> ended
  *
  * I1  Entries of a time come before every other event of their instant (kernel_schedule_first).
  * I2  A trigger on state fires one nanosecond after the state is reached at the earliest: what
- *     reached it has then happened entirely, on the disk too, and a crash takes nothing of it back.
- * I3  The leader is resolved when the entry begins, in a copy of the parameters; every later use
- *     (end, effects, text) sees the same node.
- * I4  Effects are counted from the beginning to the end of the run, whoever ended the entry.
+ *     reached it has then happened entirely, on the disk too, and a crash takes nothing of it
+ * back. I3  The leader is resolved when the entry begins, in a copy of the parameters; every
+ * later use (end, effects, text) sees the same node. I4  Effects are counted from the beginning
+ * to the end of the run, whoever ended the entry.
  *
- * What an action needs to remember stands in a fault_state; the id that begin returns is its number
- * plus one, so 0 means that the action had nothing to act on.
+ * What an action needs to remember stands in a fault_state; the id that begin returns is its
+ * number plus one, so 0 means that the action had nothing to act on.
  */
 #include "sim/world/world_internal.h"
 
@@ -25,7 +26,8 @@
 static void begin_fire(struct kernel *kernel, const struct event *event);
 static void end_fire(struct kernel *kernel, const struct event *event);
 
-static const struct event_type begin_event = {"fault", EVENT_ID('f', 'l', 't', '+'), begin_fire};
+static const struct event_type begin_event = {"fault", EVENT_ID('f', 'l', 't', '+'),
+                                              begin_fire};
 static const struct event_type end_event = {"heal", EVENT_ID('f', 'l', 't', '-'), end_fire};
 
 /* ---- life ---- */
@@ -47,8 +49,7 @@ void faults_create(struct world *world)
 
 void faults_destroy(struct world *world)
 {
-    for (uint32_t i = 0; i < world->config.faults_count; i++)
-        free(world->runs[i].params);
+    for (uint32_t i = 0; i < world->config.faults_count; i++) free(world->runs[i].params);
     free(world->runs);
     free(world->states);
 }
@@ -74,8 +75,8 @@ struct fault_state *faults_state(struct world *world, uint64_t id)
 static void schedule_begin(struct fault_run *run, int64_t at)
 {
     struct world *world = run->world;
-    run->begin_event = kernel_schedule_first(world->kernel, at, &begin_event, run, UINT32_MAX,
-                                             run->index, 0);
+    run->begin_event =
+        kernel_schedule_first(world->kernel, at, &begin_event, run, UINT32_MAX, run->index, 0);
 }
 
 void faults_start(struct world *world)
@@ -86,7 +87,8 @@ void faults_start(struct world *world)
                            world->config.faults[i].at_ns + world->config.faults[i].delay_ns);
 }
 
-static struct option_list resolve_list(struct world *world, struct option_list list, int32_t leader)
+static struct option_list resolve_list(struct world *world, struct option_list list,
+                                       int32_t leader)
 {
     int32_t *items = arena_alloc(kernel_arena(world->kernel), (list.count + 1) * sizeof *items);
     for (uint32_t i = 0; i < list.count; i++) {
@@ -111,37 +113,36 @@ static void resolve(struct fault_run *run)
     for (size_t i = 0; i < action->options_count; i++) {
         void *field = (char *)run->params + action->options[i].offset;
         if (action->options[i].type == OPTION_NODE || action->options[i].type == OPTION_PLACE) {
-            if (*(int32_t *)field == LEADER)
-                *(int32_t *)field = leader;
+            if (*(int32_t *)field == LEADER) *(int32_t *)field = leader;
         } else if (action->options[i].type == OPTION_PLACES) {
             struct option_list *list = field;
-            if (list->count)
-                *list = resolve_list(world, *list, leader);
+            if (list->count) *list = resolve_list(world, *list, leader);
         } else if (action->options[i].type == OPTION_GROUPS) {
             struct option_list *groups = field, *copy;
-            if (!groups->count)
-                continue;
+            if (!groups->count) continue;
             copy = arena_alloc(kernel_arena(world->kernel), groups->count * sizeof *copy);
             for (uint32_t k = 0; k < groups->count; k++)
-                copy[k] = resolve_list(world, ((const struct option_list *)groups->items)[k], leader);
+                copy[k] =
+                    resolve_list(world, ((const struct option_list *)groups->items)[k], leader);
             *groups = (struct option_list){copy, groups->count};
         }
     }
 }
 
-/* The one place that a parameter of that name holds, or UINT32_MAX: for the picture's brackets. */
+/* The one place that a parameter of that name holds, or UINT32_MAX: for the picture's brackets.
+ */
 static uint32_t place_of(const struct fault_run *run, const char *name)
 {
     const struct action *action = plan_of(run)->action;
     for (size_t i = 0; i < action->options_count; i++) {
         const struct option *option = &action->options[i];
         const void *field = (const char *)run->params + option->offset;
-        if (strcmp(option->name, name) != 0)
-            continue;
+        if (strcmp(option->name, name) != 0) continue;
         int32_t place = -1;
         if (option->type == OPTION_NODE || option->type == OPTION_PLACE)
             place = *(const int32_t *)field;
-        else if (option->type == OPTION_PLACES && ((const struct option_list *)field)->count == 1)
+        else if (option->type == OPTION_PLACES &&
+                 ((const struct option_list *)field)->count == 1)
             place = *(const int32_t *)((const struct option_list *)field)->items;
         return place < 0 ? UINT32_MAX : (uint32_t)place;
     }
@@ -156,16 +157,20 @@ static void tell_begin(const struct fault_run *run, int64_t until)
     char text[256], lasts[48] = "", time[32];
     action->describe(world, run->params, text, sizeof text);
     if (plan->for_ns >= 0 && action->takes_for)
-        snprintf(lasts, sizeof lasts, " for %s", duration_format(plan->for_ns, time, sizeof time));
+        snprintf(lasts, sizeof lasts, " for %s",
+                 duration_format(plan->for_ns, time, sizeof time));
     uint32_t node = place_of(run, "node"), from = place_of(run, "from");
     bool is_heal = !strcmp(action->name, "heal");
     story_turn(world);
     story_tell(world,
-               &(struct story_line){.kind = is_heal ? TIMELINE_HEAL
-                                            : action->is_operator ? TIMELINE_OPERATOR : TIMELINE_FAULT,
+               &(struct story_line){.kind = is_heal               ? TIMELINE_HEAL
+                                            : action->is_operator ? TIMELINE_OPERATOR
+                                                                  : TIMELINE_FAULT,
                                     .endpoint = node != UINT32_MAX ? node : from,
-                                    .peer = place_of(run, "to"), .what = action->name,
-                                    .id = plan->id, .until_ns = action->end ? until : -1},
+                                    .peer = place_of(run, "to"),
+                                    .what = action->name,
+                                    .id = plan->id,
+                                    .until_ns = action->end ? until : -1},
                "%s%s", text, lasts);
 }
 
@@ -176,20 +181,19 @@ static void begin_fire(struct kernel *kernel, const struct event *event)
     const struct fault_plan *plan = plan_of(run);
     const struct action *action = plan->action;
     int64_t until = VTIME_MAX;
-    if (action->takes_for && plan->for_ns >= 0)
-        until = kernel_now(kernel) + plan->for_ns;
+    if (action->takes_for && plan->for_ns >= 0) until = kernel_now(kernel) + plan->for_ns;
     resolve(run);
     tell_begin(run, until);
     run->has_fired = true;
     run->id = action->begin(world, run->params, until);
     run->is_open = action->end != NULL;
     if (run->is_open && until != VTIME_MAX)
-        run->end_event = kernel_schedule_first(kernel, until, &end_event, run, UINT32_MAX,
-                                               run->index, 0);
+        run->end_event =
+            kernel_schedule_first(kernel, until, &end_event, run, UINT32_MAX, run->index, 0);
     for (uint32_t i = 0; i < world->config.faults_count; i++) {
         const struct fault_plan *other = &world->config.faults[i];
-        if (other->trigger == TRIGGER_FAULT && !strcmp(other->trigger_fault, plan->id)
-            && !world->is_finishing && ++world->runs[i].occurrences == (uint64_t)other->nth)
+        if (other->trigger == TRIGGER_FAULT && !strcmp(other->trigger_fault, plan->id) &&
+            !world->is_finishing && ++world->runs[i].occurrences == (uint64_t)other->nth)
             schedule_begin(&world->runs[i],
                            kernel_now(kernel) + (other->delay_ns > 0 ? other->delay_ns : 1));
     }
@@ -201,8 +205,7 @@ bool faults_end(struct world *world, uint32_t index, bool with_stops)
 {
     struct fault_run *run = &world->runs[index];
     const struct fault_plan *plan = plan_of(run);
-    if (!run->is_open || (plan->action->is_stop && !with_stops))
-        return false;
+    if (!run->is_open || (plan->action->is_stop && !with_stops)) return false;
     run->is_open = false;
     kernel_cancel(world->kernel, run->end_event);
     story_turn(world);
@@ -210,8 +213,7 @@ bool faults_end(struct world *world, uint32_t index, bool with_stops)
     int64_t now = kernel_now(world->kernel);
     for (size_t i = world->records->timeline.count; i-- > 0;) {
         struct timeline_entry *entry = &world->records->timeline.items[i];
-        if (entry->kind != TIMELINE_FAULT || entry->id != plan->id)
-            continue;
+        if (entry->kind != TIMELINE_FAULT || entry->id != plan->id) continue;
         entry->until_ns = now;
         break;
     }
@@ -222,9 +224,13 @@ bool faults_end(struct world *world, uint32_t index, bool with_stops)
     }
     plan->action->end(world, run->params, run->id);
     if (plan->action->tells_end && !world->is_finishing)
-        story_tell(world, &(struct story_line){.kind = TIMELINE_HEAL, .endpoint = place_of(run, "node"),
-                                               .peer = UINT32_MAX, .what = plan->action->name,
-                                               .id = plan->id, .until_ns = -1},
+        story_tell(world,
+                   &(struct story_line){.kind = TIMELINE_HEAL,
+                                        .endpoint = place_of(run, "node"),
+                                        .peer = UINT32_MAX,
+                                        .what = plan->action->name,
+                                        .id = plan->id,
+                                        .until_ns = -1},
                    "%s is over (%s)", plan->id, plan->action->name);
     return true;
 }
@@ -239,8 +245,7 @@ static void end_fire(struct kernel *kernel, const struct event *event)
 uint32_t faults_find(const struct world *world, const char *id)
 {
     for (uint32_t i = 0; i < world->config.faults_count; i++)
-        if (!strcmp(world->config.faults[i].id, id))
-            return i;
+        if (!strcmp(world->config.faults[i].id, id)) return i;
     return UINT32_MAX;
 }
 
@@ -262,18 +267,18 @@ static void notice(struct world *world, uint32_t index, uint64_t occurrences)
     bool is_reached = run->occurrences < nth && occurrences >= nth;
     run->occurrences = occurrences;
     if (is_reached)
-        schedule_begin(run, kernel_now(world->kernel) + (plan->delay_ns > 0 ? plan->delay_ns : 1));
+        schedule_begin(run,
+                       kernel_now(world->kernel) + (plan->delay_ns > 0 ? plan->delay_ns : 1));
 }
 
 void faults_notice(struct world *world, enum trigger_kind kind, uint32_t place)
 {
-    if (world->is_finishing)
-        return;
+    if (world->is_finishing) return;
     for (uint32_t i = 0; i < world->config.faults_count; i++) {
         const struct fault_plan *plan = &world->config.faults[i];
-        if (plan->trigger != kind)
-            continue;
-        if (place != UINT32_MAX && plan->trigger_place >= 0 && (uint32_t)plan->trigger_place != place)
+        if (plan->trigger != kind) continue;
+        if (place != UINT32_MAX && plan->trigger_place >= 0 &&
+            (uint32_t)plan->trigger_place != place)
             continue;
         notice(world, i, world->runs[i].occurrences + 1);
     }
@@ -281,24 +286,21 @@ void faults_notice(struct world *world, enum trigger_kind kind, uint32_t place)
 
 void faults_syncs(struct world *world, uint32_t place, uint64_t syncs)
 {
-    if (world->is_finishing)
-        return;
+    if (world->is_finishing) return;
     for (uint32_t i = 0; i < world->config.faults_count; i++) {
         const struct fault_plan *plan = &world->config.faults[i];
         bool is_here = plan->trigger_place < 0 || (uint32_t)plan->trigger_place == place;
-        if (plan->trigger == TRIGGER_SYNC && is_here)
-            notice(world, i, syncs);
+        if (plan->trigger == TRIGGER_SYNC && is_here) notice(world, i, syncs);
     }
 }
 
-void faults_admin_answer(struct world *world, uint32_t place, const struct admin_command *command,
-                         int error)
+void faults_admin_answer(struct world *world, uint32_t place,
+                         const struct admin_command *command, int error)
 {
     /* The oldest that waits: commands of one node are answered in order. */
     for (uint32_t i = 0; i < world->states_count; i++) {
         struct fault_state *state = &world->states[i];
-        if (state->place != place || state->admin_kind != (uint32_t)command->kind + 1)
-            continue;
+        if (state->place != place || state->admin_kind != (uint32_t)command->kind + 1) continue;
         state->admin_kind = 0;
         state->effects += !error;
         return;
@@ -312,8 +314,7 @@ uint64_t world_fault_effects(const struct world *world, uint32_t index)
     CHECK(index < world->config.faults_count);
     const struct fault_run *run = &world->runs[index];
     const struct action *action = world->config.faults[index].action;
-    if (!run->has_fired || !run->id)
-        return 0;
+    if (!run->has_fired || !run->id) return 0;
     return action->effects((struct world *)world, run->params, run->id);
 }
 

@@ -1,4 +1,5 @@
-/* What the files of the action table share: one begin and one describe an action, ends and counts that several use. Nobody else includes this. */
+/* What the files of the action table share: one begin and one describe an action, ends and
+ * counts that several use. Nobody else includes this. */
 #ifndef FAULTLINE_SIM_WORLD_FAULTS_INTERNAL_H
 #define FAULTLINE_SIM_WORLD_FAULTS_INTERNAL_H
 
@@ -6,17 +7,32 @@
 
 struct link_params {
     struct option_list from, to, groups;
-    int32_t both_ways, in_flight;               /* in_flight: enum link_in_flight */
+    int32_t both_ways, in_flight; /* in_flight: enum link_in_flight */
     uint32_t classes;
     int64_t factor, add_ns, rate_ppm, extra_ns, flap_ns;
 };
 enum link_in_flight { IN_FLIGHT_AS_NETWORK, IN_FLIGHT_DROP, IN_FLIGHT_QUEUE };
-struct disk_params { int32_t node; const char *path; int64_t offset, size, count, after, factor, bytes; };
-struct place_params { int32_t node; };
-struct power_params { int32_t node, mode; };    /* mode: 0 as the disk's, else enum disk_power_mode + 1 */
-struct clock_params { int32_t node; int64_t by_ns, drift_ppm; };
-struct admin_params { int32_t node, to; };
-struct heal_params { struct option_names ids; };
+struct disk_params {
+    int32_t node;
+    const char *path;
+    int64_t offset, size, count, after, factor, bytes;
+};
+struct place_params {
+    int32_t node;
+};
+struct power_params {
+    int32_t node, mode;
+}; /* mode: 0 as the disk's, else enum disk_power_mode + 1 */
+struct clock_params {
+    int32_t node;
+    int64_t by_ns, drift_ppm;
+};
+struct admin_params {
+    int32_t node, to;
+};
+struct heal_params {
+    struct option_names ids;
+};
 extern const char *const power_mode_words[];
 
 uint64_t cut_begin(struct world *world, const void *params, int64_t until_ns);
@@ -42,7 +58,8 @@ void sync_error_describe(struct world *world, const void *params, char *out, siz
 uint64_t bit_rot_begin(struct world *world, const void *params, int64_t until_ns);
 void bit_rot_describe(struct world *world, const void *params, char *out, size_t out_size);
 uint64_t misdirected_write_begin(struct world *world, const void *params, int64_t until_ns);
-void misdirected_write_describe(struct world *world, const void *params, char *out, size_t out_size);
+void misdirected_write_describe(struct world *world, const void *params, char *out,
+                                size_t out_size);
 uint64_t disk_full_begin(struct world *world, const void *params, int64_t until_ns);
 void disk_full_describe(struct world *world, const void *params, char *out, size_t out_size);
 uint64_t slow_disk_begin(struct world *world, const void *params, int64_t until_ns);

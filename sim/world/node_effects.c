@@ -1,8 +1,8 @@
 /* Effects: what node code does to the world, kept until the virtual time at which it happens.
  *
- * A handler runs at virtual time t in one go, with a cursor that runs ahead. What it sends, answers
- * and notes is kept as an effect stamped with the cursor; effects of one instant made in a row form
- * a moment, and a moment is one event of the kernel.
+ * A handler runs at virtual time t in one go, with a cursor that runs ahead. What it sends,
+ * answers and notes is kept as an effect stamped with the cursor; effects of one instant made
+ * in a row form a moment, and a moment is one event of the kernel.
  *
  *     node_effect --> pending --node_moment_fire--> done
  *                      |  ^
@@ -23,7 +23,8 @@
 
 static void moment_fire(struct kernel *kernel, const struct event *event);
 
-static const struct event_type moment_event = {"effect", EVENT_ID('e', 'f', 'f', 'x'), moment_fire};
+static const struct event_type moment_event = {"effect", EVENT_ID('e', 'f', 'f', 'x'),
+                                               moment_fire};
 
 /* ---- making ---- */
 
@@ -62,18 +63,15 @@ static void moment_give(struct moment *moment)
         moment->next->previous = moment->previous;
     else
         node->moments_last = moment->previous;
-    if (node->tail == moment)
-        node->tail = NULL;
-    if (node->server_tail == moment)
-        node->server_tail = NULL;
+    if (node->tail == moment) node->tail = NULL;
+    if (node->server_tail == moment) node->server_tail = NULL;
     moment->next = node->free_moments;
     node->free_moments = moment;
 }
 
 static void effect_give(struct node *node, struct effect *effect)
 {
-    if (effect->payload)
-        payload_release(effect->payload);
+    if (effect->payload) payload_release(effect->payload);
     effect->next = node->free_effects;
     node->free_effects = effect;
 }
@@ -107,16 +105,17 @@ static void fire_reply(struct node *node, const struct effect *effect)
 {
     struct reply reply;
     enum operation_type type = (enum operation_type)effect->code;
-    bool changes = type == OPERATION_WRITE || type == OPERATION_INSERT || type == OPERATION_DELETE
-                   || type == OPERATION_COMPARE_AND_SET || type == OPERATION_LOCK;
+    bool changes = type == OPERATION_WRITE || type == OPERATION_INSERT ||
+                   type == OPERATION_DELETE || type == OPERATION_COMPARE_AND_SET ||
+                   type == OPERATION_LOCK;
     node->counters.replies++;
-    network_send(node->network, node->config.endpoint, effect->to, MESSAGE_CLIENT, MESSAGE_REPLY,
-                 effect->payload);
+    network_send(node->network, node->config.endpoint, effect->to, MESSAGE_CLIENT,
+                 MESSAGE_REPLY, effect->payload);
     struct bytes bytes = payload_bytes(effect->payload);
     bytes = bytes_of((const unsigned char *)bytes.data + 8, bytes.size - 8);
     if (changes && !reply_decode(bytes, &reply) && reply.status == STATUS_OK)
-        node->listener.acknowledged(node->listener.context, node->config.endpoint, effect->a, type,
-                                    &reply);
+        node->listener.acknowledged(node->listener.context, node->config.endpoint, effect->a,
+                                    type, &reply);
 }
 
 static void fire_up(struct node *node, const struct effect *effect)
@@ -136,41 +135,32 @@ static void fire(struct node *node, const struct effect *effect)
 {
     struct node_listener *told = &node->listener;
     uint32_t self = node->config.endpoint;
-    kernel_fold(node->kernel, mix64((uint64_t)effect->kind << 32 ^ (uint32_t)effect->code)
-                                  ^ mix64(effect->a + 1) ^ mix64(effect->b * 3 + 2));
+    kernel_fold(node->kernel, mix64((uint64_t)effect->kind << 32 ^ (uint32_t)effect->code) ^
+                                  mix64(effect->a + 1) ^ mix64(effect->b * 3 + 2));
     switch (effect->kind) {
     case EFFECT_SEND:
-        network_send(node->network, self, effect->to, effect->message_class, effect->message_kind,
-                     effect->payload);
+        network_send(node->network, self, effect->to, effect->message_class,
+                     effect->message_kind, effect->payload);
         break;
-    case EFFECT_REPLY:
-        fire_reply(node, effect);
-        break;
+    case EFFECT_REPLY: fire_reply(node, effect); break;
     case EFFECT_NOTE:
         told->note(told->context, self, (enum note_kind)effect->code, effect->a, effect->b);
         break;
     case EFFECT_INSPECTED:
-        if (told->inspected)
-            told->inspected(told->context, self, node_inspection(node));
+        if (told->inspected) told->inspected(told->context, self, node_inspection(node));
         break;
-    case EFFECT_BATCH:
-        told->batch(told->context, self, effect->a);
-        break;
+    case EFFECT_BATCH: told->batch(told->context, self, effect->a); break;
     case EFFECT_ADMIN:
         if (told->admin)
-            told->admin(told->context, self,
-                        &(struct admin_command){(enum admin_kind)effect->a, (uint32_t)effect->b},
-                        effect->code);
+            told->admin(
+                told->context, self,
+                &(struct admin_command){(enum admin_kind)effect->a, (uint32_t)effect->b},
+                effect->code);
         break;
-    case EFFECT_UP:
-        fire_up(node, effect);
-        break;
-    case EFFECT_FAIL:
-        node_crash(node, (enum down_cause)effect->code, node->why);
-        break;
+    case EFFECT_UP: fire_up(node, effect); break;
+    case EFFECT_FAIL: node_crash(node, (enum down_cause)effect->code, node->why); break;
     case EFFECT_TROUBLE:
-        if (told->trouble)
-            told->trouble(told->context, self, effect->what, effect->code);
+        if (told->trouble) told->trouble(told->context, self, effect->what, effect->code);
         break;
     }
 }
@@ -182,7 +172,8 @@ static void moment_fire(struct kernel *kernel, const struct event *event)
     struct effect *effect = moment->first;
     node->last_effect = kernel_now(kernel);
     moment_give(moment);
-    /* An effect may stop the node (its failure, or somebody who listens): the rest never happens. */
+    /* An effect may stop the node (its failure, or somebody who listens): the rest never
+     * happens. */
     uint64_t incarnation = node->incarnation;
     while (effect) {
         struct effect *next = effect->next;

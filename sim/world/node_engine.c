@@ -1,21 +1,22 @@
 /* The engine of a node: a proxy in front of the real one, and the background lane behind it.
  *
  * Engine calls are serialised in virtual time. The scheme holds the proxy: a call of the server
- * thread first waits until the present background slice has ended, then takes its own time. A slice
- * begins only when the last engine call of the server thread is over. So no handler builds on state
- * whose I/O is still to come, and a compaction delays the foreground as a real one does. Detached
- * reads see the memory of the moment and wait for nobody.
+ * thread first waits until the present background slice has ended, then takes its own time. A
+ * slice begins only when the last engine call of the server thread is over. So no handler
+ * builds on state whose I/O is still to come, and a compaction delays the foreground as a real
+ * one does. Detached reads see the memory of the moment and wait for nobody.
  *
- *     slice due --engine free--> engine_maintain or engine_sync, cursor runs on --> background_until
- *         |                                                                            |
- *         +--busy--> slice_waits: goes before the next batch                           +--more--> next
+ *     slice due --engine free--> engine_maintain or engine_sync, cursor runs on -->
+ * background_until | |
+ *         +--busy--> slice_waits: goes before the next batch +--more--> next
  *
  * A saturated server thread cannot starve the lane, since a waiting slice goes before the next
  * batch; nor the lane the server, since between two slices of one piece of work a waiting batch
- * runs. An idle engine is asked every maintain_every_ns; each time that it had nothing to do the
- * wait doubles, up to 64 times, and a write brings it back.
+ * runs. An idle engine is asked every maintain_every_ns; each time that it had nothing to do
+ * the wait doubles, up to 64 times, and a write brings it back.
  *
- * Not modelled: the CPU that an engine takes (the node charges handler_ns for all of a handler).
+ * Not modelled: the CPU that an engine takes (the node charges handler_ns for all of a
+ * handler).
  */
 #include "sim/world/node_internal.h"
 
@@ -26,12 +27,13 @@
 #include "sim/kernel/check.h"
 
 #define IDLE_FACTOR_MAX 64
-#define RETRY_NS (100 * NS_PER_MS)      /* after a slice that failed with an error */
+#define RETRY_NS (100 * NS_PER_MS) /* after a slice that failed with an error */
 
 static void slice_fire(struct kernel *kernel, const struct event *event);
 static void sync_fire(struct kernel *kernel, const struct event *event);
 
-static const struct event_type slice_event = {"slice", EVENT_ID('s', 'l', 'i', 'c'), slice_fire};
+static const struct event_type slice_event = {"slice", EVENT_ID('s', 'l', 'i', 'c'),
+                                              slice_fire};
 static const struct event_type sync_event = {"sync", EVENT_ID('s', 'y', 'n', 'c'), sync_fire};
 
 /* ---- the proxy ---- */
@@ -56,16 +58,14 @@ static struct engine *enter(struct engine *engine)
 static int leave(struct engine *engine, int result)
 {
     struct node *node = proxy_node(engine);
-    if (node->lane == LANE_SERVER)
-        node->engine_until = disk_cursor(node->disk);
+    if (node->lane == LANE_SERVER) node->engine_until = disk_cursor(node->disk);
     return result;
 }
 
 static void not_detached(struct engine *engine, const char *what)
 {
     struct node *node = proxy_node(engine);
-    if (node->lane != LANE_READ)
-        return;
+    if (node->lane != LANE_READ) return;
     char text[80];
     snprintf(text, sizeof text, "engine %s in a detached handler", what);
     node_escape(node, DOWN_CHECK, text);
@@ -92,7 +92,10 @@ static int proxy_get(struct engine *engine, struct bytes key, struct buffer *val
     return leave(engine, engine_get(enter(engine), key, value));
 }
 
-struct proxy_cursor { struct engine_cursor base; struct engine_cursor *real; };
+struct proxy_cursor {
+    struct engine_cursor base;
+    struct engine_cursor *real;
+};
 
 static int proxy_scan_open(struct engine *engine, const struct engine_range *range,
                            struct engine_cursor **out)
@@ -100,8 +103,7 @@ static int proxy_scan_open(struct engine *engine, const struct engine_range *ran
     struct node *node = proxy_node(engine);
     const struct allocator *allocator = node->env.allocator;
     struct proxy_cursor *cursor = allocator_alloc(allocator, sizeof *cursor);
-    if (!cursor)
-        return -ENOMEM;
+    if (!cursor) return -ENOMEM;
     int err = leave(engine, engine_scan_open(enter(engine), range, &cursor->real));
     if (err) {
         allocator_free(allocator, cursor, sizeof *cursor);
@@ -129,7 +131,8 @@ static void proxy_scan_close(struct engine_cursor *base)
     allocator_free(proxy_node(engine)->env.allocator, cursor, sizeof *cursor);
 }
 
-static int proxy_maintain(struct engine *engine, uint64_t budget_bytes, int64_t now_ns, bool *more)
+static int proxy_maintain(struct engine *engine, uint64_t budget_bytes, int64_t now_ns,
+                          bool *more)
 {
     not_detached(engine, "maintain");
     return leave(engine, engine_maintain(enter(engine), budget_bytes, now_ns, more));
@@ -164,7 +167,8 @@ static void proxy_close(struct engine *engine)
     node_escape(proxy_node(engine), DOWN_CHECK, "engine closed by the scheme");
 }
 
-static void engine_check_failed(void *context, const char *expression, const char *file, int line)
+static void engine_check_failed(void *context, const char *expression, const char *file,
+                                int line)
 {
     char text[NODE_WHY_SIZE];
     snprintf(text, sizeof text, "%s (%s:%d)", expression, file, line);
@@ -173,14 +177,15 @@ static void engine_check_failed(void *context, const char *expression, const cha
 
 int node_engine_open(struct node *node)
 {
-    struct engine_host host = {.vfs = disk_vfs(node->disk), .allocator = node->env.allocator,
-                               .check_failed = engine_check_failed, .check_context = node,
+    struct engine_host host = {.vfs = disk_vfs(node->disk),
+                               .allocator = node->env.allocator,
+                               .check_failed = engine_check_failed,
+                               .check_context = node,
                                .open_error = &node->open_error};
     buffer_clear(&node->open_error);
     int err = engine_open(node->config.engine, &host, "data", node->config.engine_options,
                           &node->engine);
-    if (err)
-        return err;
+    if (err) return err;
     const struct engine_ops *real = node->config.engine;
     node->proxy = (struct engine_proxy){.node = node, .ops = *real, .base.host = host};
     struct engine_ops *ops = &node->proxy.ops;
@@ -215,16 +220,14 @@ static void slice_schedule(struct node *node, int64_t at)
 static void sync_schedule(struct node *node)
 {
     if (node->config.sync_every_ns > 0)
-        node->sync_event = kernel_schedule(node->kernel,
-                                           kernel_now(node->kernel) + node->config.sync_every_ns,
-                                           &sync_event, node, node->config.endpoint,
-                                           node->incarnation, 0);
+        node->sync_event =
+            kernel_schedule(node->kernel, kernel_now(node->kernel) + node->config.sync_every_ns,
+                            &sync_event, node, node->config.endpoint, node->incarnation, 0);
 }
 
 void node_slices_begin(struct node *node)
 {
-    if (!node->config.engine)
-        return;
+    if (!node->config.engine) return;
     node->slice_wait = node->config.maintain_every_ns;
     slice_schedule(node, kernel_now(node->kernel) + node->slice_wait);
     sync_schedule(node);
@@ -241,24 +244,23 @@ void node_slices_stop(struct node *node)
 
 void node_slices_resume(struct node *node)
 {
-    if (!node->config.engine || node->state != NODE_UP)
-        return;
+    if (!node->config.engine || node->state != NODE_UP) return;
     int64_t now = kernel_now(node->kernel);
-    if (!kernel_pending(node->kernel, node->sync_event))
-        sync_schedule(node);
-    int64_t at = node->slice_at > node->background_until ? node->slice_at : node->background_until;
+    if (!kernel_pending(node->kernel, node->sync_event)) sync_schedule(node);
+    int64_t at =
+        node->slice_at > node->background_until ? node->slice_at : node->background_until;
     slice_schedule(node, node->sync_due ? node->background_until : at > now ? at : now);
 }
 
 /* After a batch that wrote: an engine that idles is asked at its usual pace again. */
 void node_slice_hurry(struct node *node)
 {
-    if (!node->is_dirty || node->slice_waits || node->slice_wait == node->config.maintain_every_ns)
+    if (!node->is_dirty || node->slice_waits ||
+        node->slice_wait == node->config.maintain_every_ns)
         return;
     node->slice_wait = node->config.maintain_every_ns;
     int64_t at = kernel_now(node->kernel) + node->slice_wait;
-    if (at < node->slice_at)
-        slice_schedule(node, at);
+    if (at < node->slice_at) slice_schedule(node, at);
 }
 
 static void slice_body(struct node *node)
@@ -271,8 +273,8 @@ static void slice_body(struct node *node)
     bool more = false;
     node->is_dirty = false;
     int64_t wall = clock_wall(&node->clock, disk_cursor(node->disk));
-    node->slice_error = engine_maintain(node->engine,
-                                        (uint64_t)node->config.maintain_budget_bytes, wall, &more);
+    node->slice_error = engine_maintain(
+        node->engine, (uint64_t)node->config.maintain_budget_bytes, wall, &more);
     node->slice_more = more && !node->slice_error;
 }
 
@@ -283,8 +285,7 @@ static void slice_run(struct node *node)
     bool was_sync = node->sync_due, was_dirty = node->is_dirty;
     node->slice_waits = false;
     node->slice_error = 0;
-    if (!node_guarded(node, LANE_BACKGROUND, now, slice_body, &end))
-        return;
+    if (!node_guarded(node, LANE_BACKGROUND, now, slice_body, &end)) return;
     node->counters.background_ns += end - now;
     node->background_until = end;
     if (node->slice_error) {
@@ -313,8 +314,7 @@ static void slice_fire(struct kernel *kernel, const struct event *event)
 {
     (void)kernel;
     struct node *node = event->context;
-    if (!node_is_running(node))
-        return;
+    if (!node_is_running(node)) return;
     disk_settle(node->disk, kernel_now(node->kernel));
     if (slice_may_run(node)) {
         slice_run(node);
@@ -328,8 +328,7 @@ static void slice_fire(struct kernel *kernel, const struct event *event)
 
 void node_slice_before_batch(struct node *node)
 {
-    if (node->slice_waits && slice_may_run(node))
-        slice_run(node);
+    if (node->slice_waits && slice_may_run(node)) slice_run(node);
 }
 
 static void sync_fire(struct kernel *kernel, const struct event *event)
@@ -337,9 +336,7 @@ static void sync_fire(struct kernel *kernel, const struct event *event)
     (void)kernel;
     struct node *node = event->context;
     sync_schedule(node);
-    if (!node->sync_dirty || node->sync_due)
-        return;
+    if (!node->sync_dirty || node->sync_due) return;
     node->sync_due = true;
-    if (node_is_running(node))
-        slice_schedule(node, node->background_until);
+    if (node_is_running(node)) slice_schedule(node, node->background_until);
 }

@@ -1,10 +1,11 @@
 /* The env of a scheme instance: every call takes effect at the handler's cursor.
  *
- * The cursor is the disk's: the disk moves it with each vfs call, charge() moves it by hand, and
- * what is made here is stamped with it. Requests are handles of slot and generation, so that an
- * answer to a request of a dead incarnation, or a second answer, is recognised and ignored.
+ * The cursor is the disk's: the disk moves it with each vfs call, charge() moves it by hand,
+ * and what is made here is stamped with it. Requests are handles of slot and generation, so
+ * that an answer to a request of a dead incarnation, or a second answer, is recognised and
+ * ignored.
  */
-#define _GNU_SOURCE          /* strerrorname_np: the error's name is the same in every locale */
+#define _GNU_SOURCE /* strerrorname_np: the error's name is the same in every locale */
 #include "sim/world/node_internal.h"
 
 #include <errno.h>
@@ -14,14 +15,16 @@
 
 #include "sim/kernel/check.h"
 
-static struct node *node_of(struct env *env) { return (struct node *)env; }
+static struct node *node_of(struct env *env)
+{
+    return (struct node *)env;
+}
 
-/* What only the server thread may do (scheme contract: a detached handler gets, scans, sends and
- * replies). */
+/* What only the server thread may do (scheme contract: a detached handler gets, scans, sends
+ * and replies). */
 static void attached(struct node *node, const char *what)
 {
-    if (node->lane != LANE_READ)
-        return;
+    if (node->lane != LANE_READ) return;
     char text[80];
     snprintf(text, sizeof text, "%s() in a detached handler", what);
     node_escape(node, DOWN_CHECK, text);
@@ -38,16 +41,20 @@ uint64_t node_request_open(struct node *node, uint32_t client, uint64_t number,
         node->requests_free = node->requests[slot].next_free;
     } else {
         if (node->requests_count == node->requests_capacity) {
-            node->requests_capacity = node->requests_capacity ? node->requests_capacity * 2 : 16;
-            node->requests = xrealloc(node->requests,
-                                      node->requests_capacity * sizeof *node->requests);
+            node->requests_capacity =
+                node->requests_capacity ? node->requests_capacity * 2 : 16;
+            node->requests =
+                xrealloc(node->requests, node->requests_capacity * sizeof *node->requests);
         }
         slot = node->requests_count++;
         node->requests[slot].generation = 0;
     }
     struct request *request = &node->requests[slot];
-    *request = (struct request){.generation = request->generation + 1, .is_open = true,
-                                .client = client, .type = operation->type, .number = number,
+    *request = (struct request){.generation = request->generation + 1,
+                                .is_open = true,
+                                .client = client,
+                                .type = operation->type,
+                                .number = number,
                                 .operation_id = operation->id};
     return (uint64_t)request->generation << 32 | (slot + 1);
 }
@@ -62,8 +69,7 @@ static void request_close(struct node *node, struct request *request)
 void node_requests_drop(struct node *node)
 {
     for (uint32_t i = 0; i < node->requests_count; i++)
-        if (node->requests[i].is_open)
-            request_close(node, &node->requests[i]);
+        if (node->requests[i].is_open) request_close(node, &node->requests[i]);
 }
 
 /* ---- time and chance ---- */
@@ -132,11 +138,9 @@ static void env_reply(struct env *env, uint64_t handle, const struct reply *repl
 {
     struct node *node = node_of(env);
     uint32_t slot = (uint32_t)handle;
-    if (slot == 0 || slot > node->requests_count)
-        return;
+    if (slot == 0 || slot > node->requests_count) return;
     struct request *request = &node->requests[slot - 1];
-    if (!request->is_open || request->generation != (uint32_t)(handle >> 32))
-        return;
+    if (!request->is_open || request->generation != (uint32_t)(handle >> 32)) return;
     unsigned char number[8];
     put_u64(number, request->number);
     buffer_clear(&node->scratch);
@@ -187,19 +191,16 @@ static void env_note(struct env *env, enum note_kind kind, uint64_t a, uint64_t 
 static void env_detach(struct env *env)
 {
     struct node *node = node_of(env);
-    if (node->lane == LANE_READ)
-        return;
+    if (node->lane == LANE_READ) return;
     ENV_CHECK(env, node->lane == LANE_SERVER && node->in_request);
     node->server_cursor = disk_end(node->disk);
     node->server_tail = node->tail;
     node->tail = NULL;
     uint32_t lane = 0;
     for (uint32_t i = 1; i < node->lanes; i++)
-        if (node->lanes_until[i] < node->lanes_until[lane])
-            lane = i;
+        if (node->lanes_until[i] < node->lanes_until[lane]) lane = i;
     int64_t start = node->lanes_until[lane];
-    if (start < node->server_cursor)
-        start = node->server_cursor;
+    if (start < node->server_cursor) start = node->server_cursor;
     node->read_lane = lane;
     node->lane = LANE_READ;
     disk_begin(node->disk, start);
@@ -207,22 +208,21 @@ static void env_detach(struct env *env)
 
 /* ---- ends ---- */
 
-__attribute__((noreturn))
-static void env_panic(struct env *env, int error, const char *why)
+__attribute__((noreturn)) static void env_panic(struct env *env, int error, const char *why)
 {
     struct node *node = node_of(env);
     char text[NODE_WHY_SIZE];
     int number = error < 0 ? -error : error;
     if (number)
-        snprintf(text, sizeof text, "%s: %s", why ? why : "panic", strerrorname_np(number)
-                 ? strerrorname_np(number) : "error");
+        snprintf(text, sizeof text, "%s: %s", why ? why : "panic",
+                 strerrorname_np(number) ? strerrorname_np(number) : "error");
     else
         snprintf(text, sizeof text, "%s", why ? why : "panic");
     node_escape(node, DOWN_PANIC, text);
 }
 
-__attribute__((noreturn))
-static void env_check_failed(struct env *env, const char *expression, const char *file, int line)
+__attribute__((noreturn)) static void env_check_failed(struct env *env, const char *expression,
+                                                       const char *file, int line)
 {
     char text[NODE_WHY_SIZE];
     snprintf(text, sizeof text, "%s (%s:%d)", expression, file, line);

@@ -1,15 +1,17 @@
 /* Timers of a node: one a number, on its monotonic clock.
  *
- * A timer keeps its due time on the monotonic clock, so a change of drift only moves the kernel's
- * event. When it comes due it goes to the inbox like a message; set again or cancelled before the
- * node came to it, the entry in the inbox is void: its generation is no longer the timer's.
+ * A timer keeps its due time on the monotonic clock, so a change of drift only moves the
+ * kernel's event. When it comes due it goes to the inbox like a message; set again or cancelled
+ * before the node came to it, the entry in the inbox is void: its generation is no longer the
+ * timer's.
  *
  *     (none) --node_timer_set--> armed --timer_fire--> queued --node_timer_take--> (none)
  *                                  ^                     |
  *                                  +---node_timer_set----+      node_timer_cancel: (none)
  *
- * A timer set by a handler whose cursor had run past the beginning of a pause is set by the pause's
- * length later, like all that the handler did then: node_timers_hold, node_timers_release.
+ * A timer set by a handler whose cursor had run past the beginning of a pause is set by the
+ * pause's length later, like all that the handler did then: node_timers_hold,
+ * node_timers_release.
  */
 #include "sim/world/node_internal.h"
 
@@ -20,7 +22,8 @@
 
 static void timer_fire(struct kernel *kernel, const struct event *event);
 
-static const struct event_type timer_event = {"timer", EVENT_ID('t', 'i', 'm', 'r'), timer_fire};
+static const struct event_type timer_event = {"timer", EVENT_ID('t', 'i', 'm', 'r'),
+                                              timer_fire};
 
 /* ---- the table ---- */
 
@@ -35,8 +38,7 @@ static uint32_t slot_find(const struct timers *timers, uint64_t id)
 
 static struct node_timer *timer_find(struct timers *timers, uint64_t id)
 {
-    if (!timers->count)
-        return NULL;
+    if (!timers->count) return NULL;
     uint32_t slot = timers->slots[slot_find(timers, id)];
     return slot ? &timers->items[slot - 1] : NULL;
 }
@@ -85,8 +87,7 @@ static void timer_arm(struct node *node, struct node_timer *timer)
 {
     int64_t now = kernel_now(node->kernel), at = clock_true_at(&node->clock, timer->due);
     /* Never before the code that set it has come to that point. */
-    if (at < timer->set_at)
-        at = timer->set_at;
+    if (at < timer->set_at) at = timer->set_at;
     timer->event = kernel_schedule(node->kernel, at < now ? now : at, &timer_event, node,
                                    node->config.endpoint, timer->id, timer->generation);
 }
@@ -108,8 +109,7 @@ void node_timer_set(struct node *node, uint64_t id, int64_t now_ns, int64_t dela
 void node_timer_cancel(struct node *node, uint64_t id)
 {
     struct node_timer *timer = timer_find(&node->timers, id);
-    if (!timer)
-        return;
+    if (!timer) return;
     kernel_cancel(node->kernel, timer->event);
     timer_remove(&node->timers, timer);
 }
@@ -121,15 +121,15 @@ static void timer_fire(struct kernel *kernel, const struct event *event)
     struct node_timer *timer = timer_find(&node->timers, event->a);
     CHECK(timer && timer->generation == (uint32_t)event->b);
     timer->is_queued = true;
-    node_inbox_push(node, &(struct entry){.kind = ENTRY_TIMER, .timer = timer->id,
+    node_inbox_push(node, &(struct entry){.kind = ENTRY_TIMER,
+                                          .timer = timer->id,
                                           .generation = timer->generation});
 }
 
 bool node_timer_take(struct node *node, uint64_t id, uint32_t generation)
 {
     struct node_timer *timer = timer_find(&node->timers, id);
-    if (!timer || timer->generation != generation)
-        return false;
+    if (!timer || timer->generation != generation) return false;
     timer_remove(&node->timers, timer);
     return true;
 }
@@ -158,8 +158,7 @@ void node_timers_release(struct node *node)
     int64_t shift = clock_monotonic(&node->clock, now) - node->paused_monotonic;
     for (uint32_t i = 0; i < node->timers.count; i++) {
         struct node_timer *timer = &node->timers.items[i];
-        if (timer->is_queued || timer->set_at < from)
-            continue;
+        if (timer->is_queued || timer->set_at < from) continue;
         timer->set_at += now - from;
         timer->due += shift;
         timer_arm(node, timer);
@@ -170,8 +169,7 @@ void node_timers_rescale(struct node *node)
 {
     for (uint32_t i = 0; i < node->timers.count; i++) {
         struct node_timer *timer = &node->timers.items[i];
-        if (timer->is_queued || !kernel_cancel(node->kernel, timer->event))
-            continue;
+        if (timer->is_queued || !kernel_cancel(node->kernel, timer->event)) continue;
         timer_arm(node, timer);
     }
 }

@@ -1,5 +1,5 @@
-/* The world of one run: kernel, network, nodes, managers, directory, second stores and the fault
- * schedule, assembled.
+/* The world of one run: kernel, network, nodes, managers, directory, second stores and the
+ * fault schedule, assembled.
  *
  * Endpoints, in this order, which is also how the scenario numbers places:
  *
@@ -10,12 +10,12 @@
  *     then                  client groups, added by the workload
  *
  * Machines and processes: a crash, start or pause concerns one process. Power is the machine's:
- * world_power_off (actions power_off and reboot, STONITH) stops a node and the managers beside it,
- * and starting the node starts them again. A manager named by itself stops alone.
+ * world_power_off (actions power_off and reboot, STONITH) stops a node and the managers beside
+ * it, and starting the node starts them again. A manager named by itself stops alone.
  *
  * The end of a run (world_finish): faults that are open end, the network heals, what is paused
- * resumes, what is down starts, virtual time goes on for `quiesce`, and then every node that is up
- * is read through, at no cost and without effect on it.
+ * resumes, what is down starts, virtual time goes on for `quiesce`, and then every node that is
+ * up is read through, at no cost and without effect on it.
  */
 #include "sim/world/world_internal.h"
 
@@ -32,7 +32,8 @@
 
 static void inspect_fire(struct kernel *kernel, const struct event *event);
 
-static const struct event_type inspect_event = {"inspect", EVENT_ID('i', 'n', 's', 'p'), inspect_fire};
+static const struct event_type inspect_event = {"inspect", EVENT_ID('i', 'n', 's', 'p'),
+                                                inspect_fire};
 
 /* ---- assembly ---- */
 
@@ -40,15 +41,15 @@ static void node_add(struct world *world, const struct node_config *config, uint
 {
     struct node_listener listener = world_listener;
     listener.context = world;
-    if (!world->wants_syncs)
-        listener.batch = NULL;
+    if (!world->wants_syncs) listener.batch = NULL;
     uint32_t directory = world->nodes_count + world->managers_count;
-    struct node *node = node_create(world->kernel, world->network, directory, config, world->peers,
-                                    world->nodes_count, world->managers_count, &listener);
+    struct node *node =
+        node_create(world->kernel, world->network, directory, config, world->peers,
+                    world->nodes_count, world->managers_count, &listener);
     uint32_t machine = config->is_manager ? config->manager_node : config->endpoint;
-    uint32_t endpoint = network_add(world->network, config->name, region,
-                                    machine == NOBODY ? NETWORK_OWN_MACHINE : machine, node_receive,
-                                    node);
+    uint32_t endpoint =
+        network_add(world->network, config->name, region,
+                    machine == NOBODY ? NETWORK_OWN_MACHINE : machine, node_receive, node);
     CHECK(endpoint == config->endpoint);
     world->nodes[endpoint] = node;
 }
@@ -56,14 +57,20 @@ static void node_add(struct world *world, const struct node_config *config, uint
 static void nodes_create(struct world *world)
 {
     const struct world_config *config = &world->config;
-    struct node_config common = {
-        .manager_node = NOBODY, .engine = config->engine, .engine_options = config->engine_options,
-        .engine_sync = config->engine_sync, .sync_every_ns = config->engine_sync_every_ns,
-        .scheme = config->scheme, .scheme_options = config->scheme_options,
-        .leader_initial = config->leader_initial, .batch = config->batch,
-        .inbox_max = config->inbox_max, .read_lanes = config->read_lanes,
-        .handler_ns = config->handler_ns, .maintain_every_ns = config->maintain_every_ns,
-        .maintain_budget_bytes = config->maintain_budget_bytes};
+    struct node_config common = {.manager_node = NOBODY,
+                                 .engine = config->engine,
+                                 .engine_options = config->engine_options,
+                                 .engine_sync = config->engine_sync,
+                                 .sync_every_ns = config->engine_sync_every_ns,
+                                 .scheme = config->scheme,
+                                 .scheme_options = config->scheme_options,
+                                 .leader_initial = config->leader_initial,
+                                 .batch = config->batch,
+                                 .inbox_max = config->inbox_max,
+                                 .read_lanes = config->read_lanes,
+                                 .handler_ns = config->handler_ns,
+                                 .maintain_every_ns = config->maintain_every_ns,
+                                 .maintain_budget_bytes = config->maintain_budget_bytes};
     for (uint32_t i = 0; i < world->nodes_count; i++) {
         struct node_config node = common;
         node.name = config->nodes[i].name;
@@ -114,7 +121,8 @@ struct world *world_create(const struct world_config *config, struct kernel *ker
         uint32_t k = is_node ? i : i - config->nodes_count;
         uint32_t region = is_node ? config->nodes[k].region : config->managers[k].region;
         world->peers[i].name = is_node ? config->nodes[k].name : config->managers[k].name;
-        world->peers[i].region = region < config->regions_count ? config->regions[region].name : "";
+        world->peers[i].region =
+            region < config->regions_count ? config->regions[region].name : "";
     }
     faults_create(world);
     nodes_create(world);
@@ -125,11 +133,9 @@ struct world *world_create(const struct world_config *config, struct kernel *ker
 
 void world_destroy(struct world *world)
 {
-    if (!world)
-        return;
+    if (!world) return;
     faults_destroy(world);
-    for (uint32_t i = 0; i < world_endpoints(world); i++)
-        node_destroy(world->nodes[i]);
+    for (uint32_t i = 0; i < world_endpoints(world); i++) node_destroy(world->nodes[i]);
     stores_destroy(world);
     directory_destroy(world);
     network_destroy(world->network);
@@ -154,14 +160,12 @@ static void inspect_fire(struct kernel *kernel, const struct event *event)
     (void)kernel;
     struct world *world = event->context;
     for (uint32_t i = 0; i < world->nodes_count; i++) {
-        if (!node_is_up(world->nodes[i]))
-            continue;
+        if (!node_is_up(world->nodes[i])) continue;
         const struct scheme_inspection *seen = node_inspection(world->nodes[i]);
         story_fact(world, FACT_INSPECT, i, seen->applied_position, seen->commit_position,
                    seen->lag_ns > 0 ? (uint64_t)seen->lag_ns : 0);
     }
-    if (!world->is_finishing)
-        inspect_schedule(world);
+    if (!world->is_finishing) inspect_schedule(world);
 }
 
 void world_start(struct world *world)
@@ -170,21 +174,40 @@ void world_start(struct world *world)
     world->has_started = true;
     faults_start(world);
     directory_start(world);
-    for (uint32_t i = 0; i < world_endpoints(world); i++)
-        node_start(world->nodes[i]);
-    if (world->config.inspect_every_ns > 0)
-        inspect_schedule(world);
+    for (uint32_t i = 0; i < world_endpoints(world); i++) node_start(world->nodes[i]);
+    if (world->config.inspect_every_ns > 0) inspect_schedule(world);
 }
 
 /* ---- looking in ---- */
 
-struct kernel *world_kernel(struct world *world) { return world->kernel; }
-struct network *world_network(struct world *world) { return world->network; }
-struct records *world_records(struct world *world) { return world->records; }
-uint32_t world_nodes(const struct world *world) { return world->nodes_count; }
-uint32_t world_managers(const struct world *world) { return world->managers_count; }
-uint32_t world_endpoints(const struct world *world) { return world->nodes_count + world->managers_count; }
-uint32_t world_directory(const struct world *world) { return world->directory.endpoint; }
+struct kernel *world_kernel(struct world *world)
+{
+    return world->kernel;
+}
+struct network *world_network(struct world *world)
+{
+    return world->network;
+}
+struct records *world_records(struct world *world)
+{
+    return world->records;
+}
+uint32_t world_nodes(const struct world *world)
+{
+    return world->nodes_count;
+}
+uint32_t world_managers(const struct world *world)
+{
+    return world->managers_count;
+}
+uint32_t world_endpoints(const struct world *world)
+{
+    return world->nodes_count + world->managers_count;
+}
+uint32_t world_directory(const struct world *world)
+{
+    return world->directory.endpoint;
+}
 
 struct node *world_node(struct world *world, uint32_t endpoint)
 {
@@ -195,45 +218,47 @@ struct node *world_node(struct world *world, uint32_t endpoint)
 uint32_t world_store_find(const struct world *world, const char *name)
 {
     for (uint32_t i = 0; i < world->config.stores_count; i++)
-        if (!strcmp(world->config.stores[i].name, name))
-            return world->stores[i].endpoint;
+        if (!strcmp(world->config.stores[i].name, name)) return world->stores[i].endpoint;
     return NOBODY;
 }
 
 const char *world_endpoint_name(void *context, uint32_t endpoint)
 {
     struct world *world = context;
-    return endpoint < network_count(world->network) ? network_name(world->network, endpoint) : NULL;
+    return endpoint < network_count(world->network) ? network_name(world->network, endpoint)
+                                                    : NULL;
 }
 
 uint32_t world_leader(const struct world *world)
 {
     uint32_t leader = NOBODY;
     for (uint32_t i = 0; i < world->nodes_count; i++)
-        if (node_is_up(world->nodes[i]) && world->roles[i] == ROLE_LEADER
-            && (leader == NOBODY || world->epochs[i] > world->epochs[leader]))
+        if (node_is_up(world->nodes[i]) && world->roles[i] == ROLE_LEADER &&
+            (leader == NOBODY || world->epochs[i] > world->epochs[leader]))
             leader = i;
     return leader;
 }
 
 /* ---- client groups ---- */
 
-void world_on_pause(struct world *world, uint32_t endpoint, void (*pause)(void *context, bool paused),
-                    void *context)
+void world_on_pause(struct world *world, uint32_t endpoint,
+                    void (*pause)(void *context, bool paused), void *context)
 {
     if (world->pausables_count == world->pausables_capacity) {
-        world->pausables_capacity = world->pausables_capacity ? world->pausables_capacity * 2 : 8;
-        world->pausables = xrealloc(world->pausables,
-                                    world->pausables_capacity * sizeof *world->pausables);
+        world->pausables_capacity =
+            world->pausables_capacity ? world->pausables_capacity * 2 : 8;
+        world->pausables =
+            xrealloc(world->pausables, world->pausables_capacity * sizeof *world->pausables);
     }
     world->pausables[world->pausables_count++] =
         (struct pausable){.endpoint = endpoint, .pause = pause, .context = context};
 }
 
-void world_operation(struct world *world, enum operation_type type, enum history_outcome outcome)
+void world_operation(struct world *world, enum operation_type type,
+                     enum history_outcome outcome)
 {
-    bool is_write = type == OPERATION_WRITE || type == OPERATION_DELETE || type == OPERATION_INSERT
-                    || type == OPERATION_COMPARE_AND_SET;
+    bool is_write = type == OPERATION_WRITE || type == OPERATION_DELETE ||
+                    type == OPERATION_INSERT || type == OPERATION_COMPARE_AND_SET;
     if (outcome == OUTCOME_COUNT)
         faults_notice(world, TRIGGER_INVOKED, NOBODY);
     else if (outcome == OUTCOME_OK && is_write)
@@ -246,8 +271,7 @@ bool world_power_off(struct world *world, uint32_t endpoint, enum disk_power_mod
                      enum down_cause cause)
 {
     bool ran = node_power_off(world->nodes[endpoint], mode, cause);
-    if (endpoint >= world->nodes_count)
-        return ran;
+    if (endpoint >= world->nodes_count) return ran;
     for (uint32_t i = 0; i < world->managers_count; i++)
         if (world->config.managers[i].node == endpoint)
             ran |= node_power_off(world->nodes[world->nodes_count + i], mode, cause);
@@ -257,8 +281,7 @@ bool world_power_off(struct world *world, uint32_t endpoint, enum disk_power_mod
 bool world_start_place(struct world *world, uint32_t endpoint)
 {
     bool started = node_start(world->nodes[endpoint]);
-    if (endpoint >= world->nodes_count)
-        return started;
+    if (endpoint >= world->nodes_count) return started;
     for (uint32_t i = 0; i < world->managers_count; i++)
         if (world->config.managers[i].node == endpoint)
             started |= node_start(world->nodes[world->nodes_count + i]);
@@ -268,8 +291,7 @@ bool world_start_place(struct world *world, uint32_t endpoint)
 static struct pausable *pausable_find(struct world *world, uint32_t endpoint)
 {
     for (uint32_t i = 0; i < world->pausables_count; i++)
-        if (world->pausables[i].endpoint == endpoint)
-            return &world->pausables[i];
+        if (world->pausables[i].endpoint == endpoint) return &world->pausables[i];
     return NULL;
 }
 
@@ -277,31 +299,37 @@ static bool set_paused(struct world *world, uint32_t endpoint, bool paused)
 {
     if (endpoint < world_endpoints(world)) {
         struct node *node = world->nodes[endpoint];
-        if (!(paused ? node_pause(node) : node_resume(node)))
-            return false;
+        if (!(paused ? node_pause(node) : node_resume(node))) return false;
     } else {
         struct pausable *group = pausable_find(world, endpoint);
-        if (!group || group->is_paused == paused)
-            return false;
+        if (!group || group->is_paused == paused) return false;
         group->is_paused = paused;
         group->pause(group->context, paused);
     }
     story_fact(world, paused ? FACT_PAUSED : FACT_RESUMED, endpoint, 0, 0, 0);
     story_turn(world);
-    story_tell(world, &(struct story_line){.kind = TIMELINE_NODE, .endpoint = endpoint,
-                                           .peer = NOBODY, .what = paused ? "paused" : "resumed",
-                                           .until_ns = -1},
+    story_tell(world,
+               &(struct story_line){.kind = TIMELINE_NODE,
+                                    .endpoint = endpoint,
+                                    .peer = NOBODY,
+                                    .what = paused ? "paused" : "resumed",
+                                    .until_ns = -1},
                paused ? "%s freezes" : "%s goes on", world_endpoint_name(world, endpoint));
     return true;
 }
 
-bool world_pause_place(struct world *world, uint32_t endpoint) { return set_paused(world, endpoint, true); }
-bool world_resume_place(struct world *world, uint32_t endpoint) { return set_paused(world, endpoint, false); }
+bool world_pause_place(struct world *world, uint32_t endpoint)
+{
+    return set_paused(world, endpoint, true);
+}
+bool world_resume_place(struct world *world, uint32_t endpoint)
+{
+    return set_paused(world, endpoint, false);
+}
 
 bool world_is_paused(struct world *world, uint32_t endpoint)
 {
-    if (endpoint < world_endpoints(world))
-        return node_is_paused(world->nodes[endpoint]);
+    if (endpoint < world_endpoints(world)) return node_is_paused(world->nodes[endpoint]);
     const struct pausable *group = pausable_find(world, endpoint);
     return group && group->is_paused;
 }
@@ -310,15 +338,17 @@ bool world_is_paused(struct world *world, uint32_t endpoint)
 
 static void heal_all(struct world *world)
 {
-    for (uint32_t i = 0; i < world->config.faults_count; i++)
-        faults_end(world, i, false);
+    for (uint32_t i = 0; i < world->config.faults_count; i++) faults_end(world, i, false);
     network_heal(world->network);
     for (uint32_t i = 0; i < network_count(world->network); i++)
-        if (world_is_paused(world, i))
-            world_resume_place(world, i);
+        if (world_is_paused(world, i)) world_resume_place(world, i);
 }
 
-struct final_read { struct world *world; uint32_t node; uint64_t keys, hash; };
+struct final_read {
+    struct world *world;
+    uint32_t node;
+    uint64_t keys, hash;
+};
 
 static void final_each(void *context, struct bytes key, struct bytes value)
 {
@@ -334,8 +364,7 @@ static void final_each(void *context, struct bytes key, struct bytes value)
 static void read_nodes(struct world *world)
 {
     for (uint32_t i = 0; i < world->nodes_count; i++) {
-        if (!node_is_up(world->nodes[i]))
-            continue;
+        if (!node_is_up(world->nodes[i])) continue;
         struct final_read final = {.world = world, .node = i};
         int error = node_each(world->nodes[i], final_each, &final);
         story_fact(world, FACT_FINAL_COUNT, i, final.keys, final.hash, error == 0);
@@ -349,19 +378,20 @@ enum kernel_stop world_finish(struct world *world, const struct world_finish *fi
     faults_close(world);
     char time[32];
     story_turn(world);
-    story_tell(world, &(struct story_line){.kind = TIMELINE_PHASE, .endpoint = NOBODY,
-                                           .peer = NOBODY, .what = "finish", .until_ns = -1},
+    story_tell(world,
+               &(struct story_line){.kind = TIMELINE_PHASE,
+                                    .endpoint = NOBODY,
+                                    .peer = NOBODY,
+                                    .what = "finish",
+                                    .until_ns = -1},
                "finish: %s%squiet for %s", finish->heal ? "all faults end, " : "",
                finish->restart ? "what is down starts, " : "",
                duration_format(finish->quiesce_ns, time, sizeof time));
-    if (finish->heal)
-        heal_all(world);
+    if (finish->heal) heal_all(world);
     if (finish->restart)
-        for (uint32_t i = 0; i < world_endpoints(world); i++)
-            node_start(world->nodes[i]);
+        for (uint32_t i = 0; i < world_endpoints(world); i++) node_start(world->nodes[i]);
     int64_t until = kernel_now(world->kernel) + finish->quiesce_ns;
     enum kernel_stop stop = kernel_run(world->kernel, until);
-    if (stop == KERNEL_DONE)
-        read_nodes(world);
+    if (stop == KERNEL_DONE) read_nodes(world);
     return stop;
 }

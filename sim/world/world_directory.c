@@ -5,9 +5,9 @@
  *                                 +--MESSAGE_DIRECTORY_TELL--> every client group
  *
  * A claim under a higher epoch wins, and one under the same epoch by the holder itself; with
- * CLAIMS_LAST the latest claim wins whatever its epoch. What clients are told lags by `learn`: they
- * have to be reconfigured, and that time is part of what a failover costs. A group that cannot be
- * reached is told again every `refresh` until it can. Groups may also ask.
+ * CLAIMS_LAST the latest claim wins whatever its epoch. What clients are told lags by `learn`:
+ * they have to be reconfigured, and that time is part of what a failover costs. A group that
+ * cannot be reached is told again every `refresh` until it can. Groups may also ask.
  *
  * It holds the node that leads at the first start, under epoch 0, so any claim with an epoch
  * replaces it. It is one process that never fails, but it has a place and can be cut off.
@@ -22,8 +22,10 @@
 static void learn_fire(struct kernel *kernel, const struct event *event);
 static void refresh_fire(struct kernel *kernel, const struct event *event);
 
-static const struct event_type learn_event = {"learn", EVENT_ID('l', 'r', 'n', ' '), learn_fire};
-static const struct event_type refresh_event = {"refresh", EVENT_ID('r', 'f', 's', 'h'), refresh_fire};
+static const struct event_type learn_event = {"learn", EVENT_ID('l', 'r', 'n', ' '),
+                                              learn_fire};
+static const struct event_type refresh_event = {"refresh", EVENT_ID('r', 'f', 's', 'h'),
+                                                refresh_fire};
 
 /* ---- telling clients ---- */
 
@@ -52,8 +54,7 @@ static void tell_all(struct world *world)
     bool missing = false;
     for (uint32_t i = 0; i < groups; i++) {
         uint32_t group = directory->first_group + i;
-        if (directory->is_told[i])
-            continue;
+        if (directory->is_told[i]) continue;
         if (network_reachable(world->network, directory->endpoint, group, MESSAGE_CLIENT)) {
             tell(world, group);
             directory->is_told[i] = true;
@@ -61,12 +62,11 @@ static void tell_all(struct world *world)
             missing = true;
         }
     }
-    if (missing && world->config.directory.refresh_ns > 0
-        && !kernel_pending(world->kernel, directory->refresh))
-        directory->refresh = kernel_schedule(world->kernel,
-                                             kernel_now(world->kernel)
-                                                 + world->config.directory.refresh_ns,
-                                             &refresh_event, world, directory->endpoint, 0, 0);
+    if (missing && world->config.directory.refresh_ns > 0 &&
+        !kernel_pending(world->kernel, directory->refresh))
+        directory->refresh = kernel_schedule(
+            world->kernel, kernel_now(world->kernel) + world->config.directory.refresh_ns,
+            &refresh_event, world, directory->endpoint, 0, 0);
 }
 
 static void refresh_fire(struct kernel *kernel, const struct event *event)
@@ -83,13 +83,14 @@ static void learn_fire(struct kernel *kernel, const struct event *event)
     bool is_news = directory->told_node != (uint32_t)event->a;
     directory->told_node = (uint32_t)event->a;
     directory->told_epoch = event->b;
-    if (!is_news)
-        return;
-    if (directory->groups_capacity)
-        memset(directory->is_told, 0, directory->groups_capacity);
-    story_tell(world, &(struct story_line){.kind = TIMELINE_DECISION, .what = "directory",
-                                           .endpoint = directory->endpoint,
-                                           .peer = directory->told_node, .until_ns = -1},
+    if (!is_news) return;
+    if (directory->groups_capacity) memset(directory->is_told, 0, directory->groups_capacity);
+    story_tell(world,
+               &(struct story_line){.kind = TIMELINE_DECISION,
+                                    .what = "directory",
+                                    .endpoint = directory->endpoint,
+                                    .peer = directory->told_node,
+                                    .until_ns = -1},
                "clients are sent to %s", world_endpoint_name(world, directory->told_node));
     tell_all(world);
 }
@@ -99,16 +100,14 @@ static void learn_fire(struct kernel *kernel, const struct event *event)
 static bool accepts(const struct world *world, uint32_t node, uint64_t epoch)
 {
     const struct directory *directory = &world->directory;
-    if (world->config.directory.claims == CLAIMS_LAST || epoch > directory->epoch)
-        return true;
+    if (world->config.directory.claims == CLAIMS_LAST || epoch > directory->epoch) return true;
     return epoch == directory->epoch && node == directory->node;
 }
 
 static void claim(struct world *world, uint32_t from, struct bytes bytes)
 {
     struct directory *directory = &world->directory;
-    if (bytes.size != 12)
-        return;
+    if (bytes.size != 12) return;
     const unsigned char *p = bytes.data;
     uint32_t node = get_u32(p);
     uint64_t epoch = get_u64(p + 4);
@@ -131,8 +130,8 @@ static void claim(struct world *world, uint32_t from, struct bytes bytes)
     put_u32(answer + 1, directory->node);
     put_u64(answer + 5, directory->epoch);
     struct payload *payload = payload_create(bytes_of(answer, sizeof answer), NULL, 0);
-    network_send(world->network, directory->endpoint, from, MESSAGE_CONTROL, MESSAGE_CLAIM_ANSWER,
-                 payload);
+    network_send(world->network, directory->endpoint, from, MESSAGE_CONTROL,
+                 MESSAGE_CLAIM_ANSWER, payload);
     payload_release(payload);
 }
 
@@ -152,8 +151,9 @@ static void directory_receive(void *context, uint32_t from, enum message_class m
 void directory_create(struct world *world)
 {
     struct directory *directory = &world->directory;
-    directory->endpoint = network_add(world->network, "directory", world->config.directory.region,
-                                      NETWORK_OWN_MACHINE, directory_receive, world);
+    directory->endpoint =
+        network_add(world->network, "directory", world->config.directory.region,
+                    NETWORK_OWN_MACHINE, directory_receive, world);
     directory->node = directory->told_node = world->config.leader_initial;
     directory->first_group = directory->endpoint + 1 + world->config.stores_count;
 }

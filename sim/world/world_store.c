@@ -1,8 +1,9 @@
 /* Second stores: a map from id to token beside the database, always up and linearizable.
  *
- * It stands for the other system that keeps ids of the database (the dashboard's Redis, a search
- * index): when the database issues an id twice, the second store is where it shows. A request takes
- * `latency` from its arrival; it takes effect when that is over, and is answered then.
+ * It stands for the other system that keeps ids of the database (the dashboard's Redis, a
+ * search index): when the database issues an id twice, the second store is where it shows. A
+ * request takes `latency` from its arrival; it takes effect when that is over, and is answered
+ * then.
  *
  *     request  u64 number, u8 0 get | 1 put, u16 key size, key, u64 token (put only)
  *     reply    u64 number, u8 found (get) or 1 (put), u64 token held (get) or written (put)
@@ -18,17 +19,23 @@
 
 static void serve_fire(struct kernel *kernel, const struct event *event);
 
-static const struct event_type serve_event = {"store", EVENT_ID('s', 't', 'o', 'r'), serve_fire};
+static const struct event_type serve_event = {"store", EVENT_ID('s', 't', 'o', 'r'),
+                                              serve_fire};
 
-struct served { struct served *previous, *next; struct store *store; uint32_t from; struct payload *payload; };
+struct served {
+    struct served *previous, *next;
+    struct store *store;
+    uint32_t from;
+    struct payload *payload;
+};
 
 /* ---- the map ---- */
 
 static struct store_item *find(struct store *store, const unsigned char *key, uint32_t size)
 {
     uint32_t mask = store->capacity - 1, at = (uint32_t)hash_bytes(key, size, 0) & mask;
-    while (store->items[at].key
-           && (store->items[at].key_size != size || memcmp(store->items[at].key, key, size) != 0))
+    while (store->items[at].key &&
+           (store->items[at].key_size != size || memcmp(store->items[at].key, key, size) != 0))
         at = (at + 1) & mask;
     return &store->items[at];
 }
@@ -46,8 +53,7 @@ static void put(struct store *store, const unsigned char *key, uint32_t size, ui
         store->capacity *= 2;
         store->items = xcalloc(store->capacity, sizeof *store->items);
         for (uint32_t i = 0; i < old_capacity; i++)
-            if (old[i].key)
-                *find(store, old[i].key, old[i].key_size) = old[i];
+            if (old[i].key) *find(store, old[i].key, old[i].key_size) = old[i];
         free(old);
         item = find(store, key, size);
     }
@@ -66,8 +72,7 @@ static void served_free(struct served *served)
         served->previous->next = served->next;
     else
         served->store->served = served->next;
-    if (served->next)
-        served->next->previous = served->previous;
+    if (served->next) served->next->previous = served->previous;
     payload_release(served->payload);
     free(served);
 }
@@ -105,15 +110,12 @@ static void store_receive(void *context, uint32_t from, enum message_class messa
 {
     (void)message_class;
     struct store *store = context;
-    if (kind != MESSAGE_STORE_REQUEST || payload->size < 11)
-        return;
+    if (kind != MESSAGE_STORE_REQUEST || payload->size < 11) return;
     uint32_t key_size = get_u16(payload->data + 9), is_put = payload->data[8];
-    if (is_put > 1 || payload->size != 11 + key_size + (is_put ? 8 : 0))
-        return;
+    if (is_put > 1 || payload->size != 11 + key_size + (is_put ? 8 : 0)) return;
     struct served *served = xmalloc(sizeof *served);
     *served = (struct served){NULL, store->served, store, from, payload_retain(payload)};
-    if (served->next)
-        served->next->previous = served;
+    if (served->next) served->next->previous = served;
     store->served = served;
     kernel_schedule(store->world->kernel,
                     kernel_now(store->world->kernel) + store->config.latency_ns, &serve_event,
@@ -141,10 +143,8 @@ void stores_destroy(struct world *world)
 {
     for (uint32_t i = 0; i < world->config.stores_count; i++) {
         struct store *store = &world->stores[i];
-        while (store->served)
-            served_free(store->served);
-        for (uint32_t k = 0; k < store->capacity; k++)
-            free(store->items[k].key);
+        while (store->served) served_free(store->served);
+        for (uint32_t k = 0; k < store->capacity; k++) free(store->items[k].key);
         free(store->items);
     }
     free(world->stores);

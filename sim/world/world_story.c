@@ -1,10 +1,10 @@
-/* The story of a run: what nodes tell the world becomes facts (for checkers) and timeline entries
- * (for people).
+/* The story of a run: what nodes tell the world becomes facts (for checkers) and timeline
+ * entries (for people).
  *
- * Facts are complete. The timeline is what an operator would note, so it is thrifty: a manager that
- * suspects the same node every second is noted once an era. An era ends when something turns: a
- * fault begins or ends, somebody comes to lead, a process stops or starts. Boots at time zero are
- * not told, nor that a follower follows.
+ * Facts are complete. The timeline is what an operator would note, so it is thrifty: a manager
+ * that suspects the same node every second is noted once an era. An era ends when something
+ * turns: a fault begins or ends, somebody comes to lead, a process stops or starts. Boots at
+ * time zero are not told, nor that a follower follows.
  */
 #define _GNU_SOURCE
 #include "sim/world/world_internal.h"
@@ -20,15 +20,21 @@
 
 /* ---- telling ---- */
 
-void story_fact(struct world *world, enum fact_kind kind, uint32_t endpoint, uint64_t a, uint64_t b,
-                uint64_t c)
+void story_fact(struct world *world, enum fact_kind kind, uint32_t endpoint, uint64_t a,
+                uint64_t b, uint64_t c)
 {
-    facts_add(&world->records->facts,
-              (struct fact){.time_ns = kernel_now(world->kernel), .kind = (uint8_t)kind,
-                            .endpoint = endpoint, .a = a, .b = b, .c = c});
+    facts_add(&world->records->facts, (struct fact){.time_ns = kernel_now(world->kernel),
+                                                    .kind = (uint8_t)kind,
+                                                    .endpoint = endpoint,
+                                                    .a = a,
+                                                    .b = b,
+                                                    .c = c});
 }
 
-void story_turn(struct world *world) { world->era++; }
+void story_turn(struct world *world)
+{
+    world->era++;
+}
 
 void story_tell(struct world *world, const struct story_line *line, const char *format, ...)
 {
@@ -38,10 +44,15 @@ void story_tell(struct world *world, const struct story_line *line, const char *
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    struct timeline_entry entry = {.time_ns = now, .until_ns = line->until_ns < 0 ? now : line->until_ns,
-                                   .kind = (uint8_t)line->kind, .endpoint = line->endpoint,
-                                   .peer = line->peer, .role = line->role, .epoch = line->epoch,
-                                   .what = line->what, .id = line->id};
+    struct timeline_entry entry = {.time_ns = now,
+                                   .until_ns = line->until_ns < 0 ? now : line->until_ns,
+                                   .kind = (uint8_t)line->kind,
+                                   .endpoint = line->endpoint,
+                                   .peer = line->peer,
+                                   .role = line->role,
+                                   .epoch = line->epoch,
+                                   .what = line->what,
+                                   .id = line->id};
     timeline_add(&world->records->timeline, &entry, "%s", text);
 }
 
@@ -49,8 +60,7 @@ bool story_is_new(struct world *world, uint32_t subject, uint32_t endpoint, uint
 {
     uint64_t key = mix64((uint64_t)subject << 32 | endpoint) ^ mix64(a + 1);
     for (uint32_t i = 0; i < world->said_count; i++) {
-        if (world->said[i].key != key)
-            continue;
+        if (world->said[i].key != key) continue;
         bool is_new = world->said[i].era != world->era;
         world->said[i].era = world->era;
         return is_new;
@@ -68,8 +78,7 @@ const char *story_count(uint64_t count, char out[32])
     char digits[24];
     int size = snprintf(digits, sizeof digits, "%llu", (unsigned long long)count), at = 0;
     for (int i = 0; i < size; i++) {
-        if (i && (size - i) % 3 == 0)
-            out[at++] = ',';
+        if (i && (size - i) % 3 == 0) out[at++] = ',';
         out[at++] = digits[i];
     }
     out[at] = '\0';
@@ -87,16 +96,19 @@ static void told_role(struct world *world, uint32_t endpoint, uint32_t role, uin
     story_fact(world, FACT_ROLE, endpoint, role, epoch, 0);
     world->roles[endpoint] = role;
     world->epochs[endpoint] = epoch;
-    if (role == before && epoch == epoch_before)
-        return;
-    if (epoch)
-        snprintf(under, sizeof under, " (epoch %llu)", (unsigned long long)epoch);
-    struct story_line line = {.kind = TIMELINE_ROLE, .endpoint = endpoint, .peer = NOBODY,
-                              .what = role < ROLE_COUNT ? role_words[role] : "role", .role = role,
-                              .epoch = epoch, .until_ns = -1};
+    if (role == before && epoch == epoch_before) return;
+    if (epoch) snprintf(under, sizeof under, " (epoch %llu)", (unsigned long long)epoch);
+    struct story_line line = {.kind = TIMELINE_ROLE,
+                              .endpoint = endpoint,
+                              .peer = NOBODY,
+                              .what = role < ROLE_COUNT ? role_words[role] : "role",
+                              .role = role,
+                              .epoch = epoch,
+                              .until_ns = -1};
     if (role == ROLE_LEADER) {
         story_turn(world);
-        story_tell(world, &line, before == ROLE_LEADER ? "%s leads on%s" : "%s becomes leader%s", name,
+        story_tell(world, &line,
+                   before == ROLE_LEADER ? "%s leads on%s" : "%s becomes leader%s", name,
                    under);
         faults_notice(world, TRIGGER_LEADER_ELECTED, endpoint);
     } else if (before == ROLE_LEADER) {
@@ -117,31 +129,31 @@ static const char *leader_name(struct world *world, uint32_t endpoint)
     uint32_t leader = world_leader(world);
     if (leader == NOBODY || leader == endpoint) {
         leader = node_inspection(world->nodes[endpoint])->leader;
-        if (leader >= world->nodes_count || leader == endpoint)
-            return "the leader";
+        if (leader >= world->nodes_count || leader == endpoint) return "the leader";
     }
     return world_endpoint_name(world, leader);
 }
 
 static const char *node_name(struct world *world, uint64_t node)
 {
-    return node < world_endpoints(world) ? world_endpoint_name(world, (uint32_t)node) : "nobody";
+    return node < world_endpoints(world) ? world_endpoint_name(world, (uint32_t)node)
+                                         : "nobody";
 }
 
-static void told_decision(struct world *world, uint32_t endpoint, enum note_kind kind, uint64_t a,
-                          uint64_t b)
+static void told_decision(struct world *world, uint32_t endpoint, enum note_kind kind,
+                          uint64_t a, uint64_t b)
 {
     const char *name = world_endpoint_name(world, endpoint);
     bool is_manager = endpoint >= world->nodes_count;
-    struct story_line line = {.kind = TIMELINE_DECISION, .endpoint = endpoint, .until_ns = -1,
+    struct story_line line = {.kind = TIMELINE_DECISION,
+                              .endpoint = endpoint,
+                              .until_ns = -1,
                               .peer = a < world_endpoints(world) ? (uint32_t)a : NOBODY};
     char under[48] = "", count[32], other[32];
     switch (kind) {
     case NOTE_LEADER_ELECTED:
-        if (!story_is_new(world, kind, (uint32_t)a, b))
-            return;
-        if (b)
-            snprintf(under, sizeof under, " (epoch %llu)", (unsigned long long)b);
+        if (!story_is_new(world, kind, (uint32_t)a, b)) return;
+        if (b) snprintf(under, sizeof under, " (epoch %llu)", (unsigned long long)b);
         line.what = is_manager ? "promote" : "elect";
         line.epoch = b;
         if (is_manager)
@@ -159,8 +171,8 @@ static void told_decision(struct world *world, uint32_t endpoint, enum note_kind
     case NOTE_PROMOTION_REFUSED:
         line.what = "refuse";
         if (story_is_new(world, kind, endpoint, a))
-            story_tell(world, &line, "%s does not promote %s: the configuration forbids it", name,
-                       node_name(world, a));
+            story_tell(world, &line, "%s does not promote %s: the configuration forbids it",
+                       name, node_name(world, a));
         return;
     case NOTE_FENCE_ORDERED:
         line.what = "fence";
@@ -169,8 +181,10 @@ static void told_decision(struct world *world, uint32_t endpoint, enum note_kind
     case NOTE_FALLBACK:
         line.what = "fallback";
         line.peer = NOBODY;
-        story_tell(world, &line, a ? "%s falls back to asynchronous replication"
-                                   : "%s waits for its followers again", name);
+        story_tell(world, &line,
+                   a ? "%s falls back to asynchronous replication"
+                     : "%s waits for its followers again",
+                   name);
         return;
     case NOTE_QUORUM_LOST:
         line.what = "quorum_lost";
@@ -181,9 +195,9 @@ static void told_decision(struct world *world, uint32_t endpoint, enum note_kind
         return;
     case NOTE_SNAPSHOT:
         line.what = "snapshot";
-        if (!story_is_new(world, kind, endpoint, a))
-            return;
-        if (a == endpoint || a >= world_endpoints(world) || world->roles[endpoint] != ROLE_LEADER)
+        if (!story_is_new(world, kind, endpoint, a)) return;
+        if (a == endpoint || a >= world_endpoints(world) ||
+            world->roles[endpoint] != ROLE_LEADER)
             story_tell(world, &line, "%s installs a snapshot up to position %s", name,
                        story_count(b, count));
         else
@@ -197,8 +211,7 @@ static void told_decision(struct world *world, uint32_t endpoint, enum note_kind
             story_tell(world, &line, "%s catches up from position %s to %s", name,
                        story_count(b, other), story_count(a, count));
         return;
-    default:
-        return;
+    default: return;
     }
 }
 
@@ -206,8 +219,8 @@ static void told_loss(struct world *world, uint32_t endpoint, enum note_kind kin
                       uint64_t b)
 {
     const char *name = world_endpoint_name(world, endpoint), *plural = a == 1 ? "" : "s";
-    struct story_line line = {.kind = TIMELINE_LOSS, .endpoint = endpoint, .peer = NOBODY,
-                              .until_ns = -1};
+    struct story_line line = {
+        .kind = TIMELINE_LOSS, .endpoint = endpoint, .peer = NOBODY, .until_ns = -1};
     char count[32], other[32];
     switch (kind) {
     case NOTE_WRITES_DISCARDED:
@@ -226,8 +239,8 @@ static void told_loss(struct world *world, uint32_t endpoint, enum note_kind kin
     case NOTE_JOIN_REFUSED:
         line.what = "join_refused";
         if (story_is_new(world, kind, endpoint, a))
-            story_tell(world, &line, "%s does not join: it holds %s write%s that %s never had", name,
-                       story_count(a, count), plural, leader_name(world, endpoint));
+            story_tell(world, &line, "%s does not join: it holds %s write%s that %s never had",
+                       name, story_count(a, count), plural, leader_name(world, endpoint));
         return;
     case NOTE_FENCED_WRITE:
         story_fact(world, FACT_FENCED, endpoint, a, b, 0);
@@ -236,26 +249,21 @@ static void told_loss(struct world *world, uint32_t endpoint, enum note_kind kin
             story_tell(world, &line, "%s refuses a write under token %s: it has seen %s", name,
                        story_count(a, count), story_count(b, other));
         return;
-    default:
-        return;
+    default: return;
     }
 }
 
-static void on_note(void *context, uint32_t endpoint, enum note_kind kind, uint64_t a, uint64_t b)
+static void on_note(void *context, uint32_t endpoint, enum note_kind kind, uint64_t a,
+                    uint64_t b)
 {
     struct world *world = context;
     switch (kind) {
-    case NOTE_ROLE:
-        told_role(world, endpoint, (uint32_t)a, b);
-        return;
+    case NOTE_ROLE: told_role(world, endpoint, (uint32_t)a, b); return;
     case NOTE_WRITES_DISCARDED:
     case NOTE_WRITES_KEPT:
     case NOTE_JOIN_REFUSED:
-    case NOTE_FENCED_WRITE:
-        told_loss(world, endpoint, kind, a, b);
-        return;
-    default:
-        told_decision(world, endpoint, kind, a, b);
+    case NOTE_FENCED_WRITE: told_loss(world, endpoint, kind, a, b); return;
+    default: told_decision(world, endpoint, kind, a, b);
     }
 }
 
@@ -276,12 +284,13 @@ static void on_down(void *context, uint32_t endpoint, enum down_cause cause, con
     world->roles[endpoint] = ROLE_NONE;
     world->epochs[endpoint] = 0;
     story_turn(world);
-    struct story_line line = {.kind = TIMELINE_NODE, .endpoint = endpoint, .peer = NOBODY,
-                              .what = "down", .until_ns = -1};
+    struct story_line line = {.kind = TIMELINE_NODE,
+                              .endpoint = endpoint,
+                              .peer = NOBODY,
+                              .what = "down",
+                              .until_ns = -1};
     switch (cause) {
-    case DOWN_CRASH:
-        story_tell(world, &line, "%s crashes", name);
-        break;
+    case DOWN_CRASH: story_tell(world, &line, "%s crashes", name); break;
     case DOWN_POWER_OFF:
         story_tell(world, &line, *why ? "%s is off: %s" : "%s loses power%s", name, why);
         break;
@@ -305,8 +314,11 @@ static void on_up(void *context, uint32_t endpoint, int error, int64_t recovery_
     struct world *world = context;
     const char *name = world_endpoint_name(world, endpoint);
     story_fact(world, FACT_OPENED, endpoint, (uint64_t)-error, (uint64_t)recovery_ns, 0);
-    struct story_line line = {.kind = TIMELINE_NODE, .endpoint = endpoint, .peer = NOBODY,
-                              .what = "up", .until_ns = -1};
+    struct story_line line = {.kind = TIMELINE_NODE,
+                              .endpoint = endpoint,
+                              .peer = NOBODY,
+                              .what = "up",
+                              .until_ns = -1};
     if (error) {
         const char *word = strerrorname_np(-error), *text = node_error(world->nodes[endpoint]);
         line.kind = TIMELINE_LOSS;
@@ -337,11 +349,14 @@ static void on_admin(void *context, uint32_t endpoint, const struct admin_comman
 {
     struct world *world = context;
     faults_admin_answer(world, endpoint, command, error);
-    if (!error)
-        return;
+    if (!error) return;
     const char *word = strerrorname_np(-error);
-    story_tell(world, &(struct story_line){.kind = TIMELINE_OPERATOR, .endpoint = endpoint,
-                                           .peer = NOBODY, .what = "refused", .until_ns = -1},
+    story_tell(world,
+               &(struct story_line){.kind = TIMELINE_OPERATOR,
+                                    .endpoint = endpoint,
+                                    .peer = NOBODY,
+                                    .what = "refused",
+                                    .until_ns = -1},
                "%s refuses to %s: %s", world_endpoint_name(world, endpoint),
                admin_words[command->kind], word ? word : "error");
 }
@@ -359,8 +374,12 @@ static void on_trouble(void *context, uint32_t endpoint, const char *what, int e
     struct world *world = context;
     const char *word = strerrorname_np(-error);
     if (story_is_new(world, 2000, endpoint, (uint64_t)-error))
-        story_tell(world, &(struct story_line){.kind = TIMELINE_LOSS, .endpoint = endpoint,
-                                               .peer = NOBODY, .what = "trouble", .until_ns = -1},
+        story_tell(world,
+                   &(struct story_line){.kind = TIMELINE_LOSS,
+                                        .endpoint = endpoint,
+                                        .peer = NOBODY,
+                                        .what = "trouble",
+                                        .until_ns = -1},
                    "%s: background %s fails: %s", world_endpoint_name(world, endpoint), what,
                    word ? word : "error");
 }
