@@ -16,6 +16,7 @@
 #include "sim/workload/workload_internal.h"
 
 #define MILLION 1000000
+#define RATE_MAX INT64_C(1000000000000000) /* a billion a second */
 #define NOTHING_TO_DO_NS                                                                       \
     NS_PER_MS /* closed loop: pause when there was nothing to ask, such as no id to resolve    \
                  yet */
@@ -179,9 +180,10 @@ void arrivals_start(struct group *group)
 {
     const struct workload_config *config = &group->config;
     group->rate_millionths = config->rate_millionths;
-    if (config->rate_per_client_millionths > 0)
-        group->rate_millionths =
-            config->rate_per_client_millionths * config->clients; /* checked */
+    if (config->rate_per_client_millionths > RATE_MAX / config->clients)
+        group->rate_millionths = RATE_MAX;
+    else if (config->rate_per_client_millionths > 0)
+        group->rate_millionths = config->rate_per_client_millionths * config->clients;
     group->is_open_loop = group->rate_millionths > 0;
     if (group->is_open_loop) {
         kernel_stream(group->workload->kernel, &group->arrival_draws, "workload.arrivals",

@@ -17,10 +17,11 @@
 #include "sim/kernel/check.h"
 
 #define MILLION 1000000
-#define HOT_KEYS_PPM 200000  /* hot: so many of the keys ... */
-#define HOT_DRAWS_PPM 800000 /* ... get so many of the operations (80/20, as YCSB's hotspot)   \
-                              */
-#define SERIES_BELOW 1e-4    /* |x| below which a series is closer than the quotient */
+#define HOT_KEYS_PPM 200000 /* hot: so many of the keys ... */
+#define HOT_DRAWS_PPM                                                                          \
+    800000                /* ... get so many of the operations (80/20, as YCSB's hotspot)      \
+                           */
+#define SERIES_BELOW 1e-4 /* |x| below which a series is closer than the quotient */
 
 /* ---- Zipf ---- */
 
@@ -113,11 +114,15 @@ struct group_key *group_key(struct group *group, uint32_t key)
 
 static uint32_t intern_number(struct group *group, uint64_t number)
 {
-    char text[280];
-    int length =
-        snprintf(text, sizeof text, "%s%llu", group->prefix, (unsigned long long)number);
-    CHECK(length > 0 && (size_t)length < sizeof text);
-    return history_intern(group->workload->history, text, (size_t)length);
+    struct workload *workload = group->workload;
+    struct buffer *text = &workload->scratch;
+    char digits[24];
+    int length = snprintf(digits, sizeof digits, "%llu", (unsigned long long)number);
+    buffer_clear(text);
+    int error = buffer_append(text, group->prefix, strlen(group->prefix));
+    if (!error) error = buffer_append(text, digits, (size_t)length);
+    CHECK(error == 0);
+    return history_intern(workload->history, (const char *)text->data, text->size);
 }
 
 static uint64_t choose_hot(const struct workload_config *config, struct rng *rng)

@@ -227,12 +227,11 @@ static void group_open(struct workload *workload, struct group *group,
                        const struct workload_config *config)
 {
     struct arena *arena = kernel_arena(workload->kernel);
-    char why[128];
-    CHECK(workload_config_check(config, why, sizeof why) == NULL);
-    CHECK(config->clients >= 1 && config->clients < NONE && config->timeout_ns > 0);
+    CHECK(config->name && config->clients >= 1 && config->clients < NONE &&
+          config->timeout_ns > 0);
     group->workload = workload;
     group->config = *config;
-    if (group->config.attempt_timeout_ns <= 0)
+    if (config->attempt_timeout_ns <= 0 || config->attempt_timeout_ns > config->timeout_ns)
         group->config.attempt_timeout_ns = config->timeout_ns;
     group->name = history_intern_string(workload->history, config->name);
     const char *table = config->table ? config->table : config->name;
@@ -259,7 +258,7 @@ static void group_open(struct workload *workload, struct group *group,
 
     group->clients = xcalloc((size_t)config->clients, sizeof *group->clients);
     for (uint32_t i = 0; i < (uint32_t)config->clients; i++) {
-        char entity[160];
+        char entity[512];
         snprintf(entity, sizeof entity, "%s/%u", config->name, i);
         struct client *client = &group->clients[i];
         client->group = group;
