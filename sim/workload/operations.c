@@ -518,10 +518,13 @@ static void done(struct op *op, const struct reply *reply)
     op_finish(op, outcome);
 }
 
-static void refused(struct op *op, enum status status, uint32_t hint)
+static void refused(struct op *op, uint32_t from, enum status status, uint32_t hint)
 {
     struct group *group = op->client->group;
-    if (status == STATUS_NOT_LEADER) targets_hint(group, hint);
+    if (status == STATUS_NOT_LEADER) {
+        targets_hint(group, from, hint);
+        op->is_leader_read = true; /* wherever this read was meant to go */
+    }
     if (status != STATUS_HELD &&
         (status != STATUS_NOT_LEADER || group->leader == LEADER_UNKNOWN))
         targets_ask(group);
@@ -563,12 +566,12 @@ void op_answered(struct group *group, uint32_t from, struct bytes message)
         if (op->fence) /* the lock is lost: asking again helps nobody */
             give_up(op);
         else
-            refused(op, reply.status, LEADER_UNKNOWN);
+            refused(op, from, reply.status, LEADER_UNKNOWN);
         break;
     case STATUS_INDETERMINATE:
         op->is_indeterminate = true;
-        refused(op, reply.status, LEADER_UNKNOWN);
+        refused(op, from, reply.status, LEADER_UNKNOWN);
         break;
-    default: refused(op, reply.status, reply.leader_hint); break;
+    default: refused(op, from, reply.status, reply.leader_hint); break;
     }
 }

@@ -169,8 +169,10 @@ void targets_told(struct group *group, uint32_t node)
     release_waiting(group);
 }
 
-void targets_hint(struct group *group, uint32_t node)
+void targets_hint(struct group *group, uint32_t from, uint32_t node)
 {
     if (!group->config.follow_directory) return;
+    /* A follower that was asked for a read may know less than the group does. */
+    if (from != group->leader && group->leader != LEADER_UNKNOWN) return;
     group->leader = node < world_nodes(group->workload->world) ? node : LEADER_UNKNOWN;
 }

@@ -214,8 +214,8 @@ void targets_impatient(struct group *group); /* those who wait do so no longer *
 void targets_unwait(struct op *op);
 void targets_ask(struct group *group);
 void targets_told(struct group *group, uint32_t node);
-/* A node that was asked says that another leads; LEADER_UNKNOWN: at least not itself. */
-void targets_hint(struct group *group, uint32_t node);
+/* `from`, which was asked, says that another leads; LEADER_UNKNOWN: at least not itself. */
+void targets_hint(struct group *group, uint32_t from, uint32_t node);
 
 /* ---- operations.c ---- */
 struct op *op_create(struct client *client, enum history_type type, uint32_t key);

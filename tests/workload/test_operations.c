@@ -400,6 +400,36 @@ static void test_redirect_is_followed_and_remembered(void **state)
     fake_close(&world);
 }
 
+/* A lagging node 0 names node 2, which has long been replaced by 1. */
+static void stale_hint(struct world *world, uint32_t node, const struct operation *operation,
+                       struct answer *answer)
+{
+    if (node == 1) {
+        serve(world, node, operation, answer);
+        return;
+    }
+    answer->reply.status = STATUS_NOT_LEADER;
+    answer->reply.leader_hint = 2;
+}
+
+static void test_read_refused_by_a_follower_goes_to_the_known_leader(void **state)
+{
+    (void)state;
+    struct world world;
+    fake_open(&world, 1);
+    world.script = stale_hint;
+    world.leader = 1;
+    struct workload_config config = single(OPERATION_READ);
+    config.read_from = TARGET_NEAREST;
+    config.retries = 1;
+    fake_run(&world, &config, 1, 10 * SECOND);
+    assert_int_equal(op_at(&world, 0)->outcome, OUTCOME_OK);
+    assert_int_equal(op_at(&world, 0)->node, 1);
+    assert_int_equal(world.seen_count, 2);
+    assert_int_equal(world.seen[0].node, 0);
+    fake_close(&world);
+}
+
 static void test_leader_nobody_knows_is_found_in_turn(void **state)
 {
     (void)state;
@@ -839,6 +869,7 @@ int main(void)
         cmocka_unit_test(test_many_attempts_are_all_recorded_and_doubled_answers_count_once),
         cmocka_unit_test(test_process_is_retired_by_unknown_only),
         cmocka_unit_test(test_redirect_is_followed_and_remembered),
+        cmocka_unit_test(test_read_refused_by_a_follower_goes_to_the_known_leader),
         cmocka_unit_test(test_leader_nobody_knows_is_found_in_turn),
         cmocka_unit_test(test_first_operation_waits_for_the_directory_but_not_for_ever),
         cmocka_unit_test(test_operation_that_never_left_has_failed),

@@ -776,6 +776,33 @@ static void test_counters_tell_messages_and_bytes_by_class_and_sender(void **sta
     lab_close(&lab);
 }
 
+static void test_what_a_clog_holds_counts_as_memory_of_the_run(void **state)
+{
+    (void)state;
+    struct lab lab;
+    struct network_config config = plain();
+    lab_open_full(&lab, &config, 2, 1, TIES_FIFO);
+    network_destroy(lab.network);
+    kernel_destroy(lab.kernel);
+    lab.kernel = kernel_create(&(struct kernel_config){.seed = 1, .memory_max = 1 << 20});
+    lab.network = network_create(lab.kernel, &config);
+    for (uint32_t i = 0; i < 2; i++)
+        network_add(lab.network, i ? "b" : "a", 0, NETWORK_OWN_MACHINE, receive,
+                    &lab.places[i]);
+    struct network_rule rule = {.kind = RULE_CLOG, .classes = ALL};
+    network_rule_add(lab.network, &rule);
+    for (uint32_t i = 0; i < 100; i++) post_sized(&lab, 0, 1, MESSAGE_REPLICATION, i, 4096);
+    assert_int_equal(kernel_run(lab.kernel, NS_PER_S), KERNEL_DONE); /* 400 KiB */
+    network_heal(lab.network);
+    run_to(&lab, 2 * NS_PER_S);
+    assert_int_equal(lab.seen_count, 100);
+    network_rule_add(lab.network, &rule);
+    for (uint32_t i = 0; i < 300; i++) post_sized(&lab, 0, 1, MESSAGE_REPLICATION, i, 4096);
+    post(&lab, 0, 0, 1);
+    assert_int_equal(kernel_run(lab.kernel, 3 * NS_PER_S), KERNEL_LIMIT_MEMORY);
+    lab_close(&lab);
+}
+
 static struct network_config stormy(void)
 {
     struct network_config config = plain();
@@ -881,6 +908,7 @@ int main(void)
         cmocka_unit_test(test_config_loss_duplication_and_reordering_work_without_rules),
         cmocka_unit_test(test_links_are_made_on_first_use),
         cmocka_unit_test(test_counters_tell_messages_and_bytes_by_class_and_sender),
+        cmocka_unit_test(test_what_a_clog_holds_counts_as_memory_of_the_run),
         cmocka_unit_test(test_same_seed_same_trace_and_a_changed_byte_another),
         cmocka_unit_test(test_one_endpoint_more_shifts_no_draw_of_another_link),
         cmocka_unit_test(test_presets_are_found_and_have_sources),
