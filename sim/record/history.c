@@ -215,7 +215,7 @@ static void write_name(struct writer *w, const char *field, uint32_t id)
     size_t size;
     const char *text = history_name(w->history, id, &size);
     json_text(&w->out, field);
-    json_string(&w->out, text, size);
+    json_quoted(&w->out, text, size);
 }
 
 static void write_endpoint(struct writer *w, const char *field, uint32_t endpoint)
@@ -224,7 +224,7 @@ static void write_endpoint(struct writer *w, const char *field, uint32_t endpoin
     json_text(&w->out, field);
     const char *name = w->endpoint_name ? w->endpoint_name(w->context, endpoint) : NULL;
     if (name)
-        json_string(&w->out, name, strlen(name));
+        json_quoted(&w->out, name, strlen(name));
     else
         json_unsigned(&w->out, endpoint);
 }

@@ -56,7 +56,7 @@ void json_signed(struct json_lines *out, int64_t value)
     }
 }
 
-void json_string(struct json_lines *out, const char *data, size_t size)
+void json_quoted(struct json_lines *out, const char *data, size_t size)
 {
     static const char hex[] = "0123456789abcdef";
     size_t plain = 0; /* start of the stretch that needs no escape */

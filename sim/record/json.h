@@ -32,6 +32,6 @@ void json_unsigned(struct json_lines *out, uint64_t value);
 void json_signed(struct json_lines *out, int64_t value);
 /* Quoted. Quote, backslash and controls are escaped; a byte above 126 is written \u00XX, so
  * that any key survives and any reader accepts the line. */
-void json_string(struct json_lines *out, const char *data, size_t size);
+void json_quoted(struct json_lines *out, const char *data, size_t size);
 
 #endif

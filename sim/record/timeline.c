@@ -60,7 +60,7 @@ static void write_endpoint(struct json_lines *out, const char *field, uint32_t e
     json_text(out, field);
     const char *name = endpoint_name ? endpoint_name(context, endpoint) : NULL;
     if (name)
-        json_string(out, name, strlen(name));
+        json_quoted(out, name, strlen(name));
     else
         json_unsigned(out, endpoint);
 }
@@ -84,17 +84,17 @@ int timeline_write(const struct timeline *timeline, FILE *file,
         json_text(out, ",\"kind\":\"");
         json_text(out, timeline_kind_words[entry->kind]);
         json_text(out, "\",\"what\":");
-        json_string(out, entry->what, strlen(entry->what));
+        json_quoted(out, entry->what, strlen(entry->what));
         if (entry->id) {
             json_text(out, ",\"id\":");
-            json_string(out, entry->id, strlen(entry->id));
+            json_quoted(out, entry->id, strlen(entry->id));
         }
         write_endpoint(out, ",\"endpoint\":", entry->endpoint, endpoint_name, context);
         write_endpoint(out, ",\"peer\":", entry->peer, endpoint_name, context);
         if (entry->kind == TIMELINE_ROLE) {
             json_text(out, ",\"role\":");
             if (entry->role < FACT_ROLE_COUNT)
-                json_string(out, fact_role_words[entry->role],
+                json_quoted(out, fact_role_words[entry->role],
                             strlen(fact_role_words[entry->role]));
             else
                 json_unsigned(out, entry->role);
@@ -102,7 +102,7 @@ int timeline_write(const struct timeline *timeline, FILE *file,
             json_unsigned(out, entry->epoch);
         }
         json_text(out, ",\"text\":");
-        json_string(out, entry->text, strlen(entry->text));
+        json_quoted(out, entry->text, strlen(entry->text));
         json_text(out, "}\n");
     }
     int error = json_lines_end(out);

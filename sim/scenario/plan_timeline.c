@@ -91,6 +91,25 @@ static void fill_for(struct draft *d, struct view entry, struct view keys, const
     resolve(b, arena_printf(b->arena, "%s.for", name), quantity_text_of(b->arena, OPTION_DURATION, amount.value));
 }
 
+/* Only nodes and managers stop or have clocks; clients can be paused; the directory and the second stores always run. */
+static void check_target(struct draft *d, struct view keys, const struct fault_plan *fault)
+{
+    struct builder *b = &d->b;
+    bool may_pause = strcmp(fault->action->name, "pause") == 0 || strcmp(fault->action->name, "resume") == 0;
+    for (size_t i = 0; i < fault->action->options_count; i++) {
+        const struct option *option = &fault->action->options[i];
+        struct view view = view_get(keys, option->name);
+        int32_t place;
+        if (option->type != OPTION_PLACE || !view_is(view)) continue;
+        memcpy(&place, (const char *)fault->params + option->offset, sizeof place);
+        enum place_kind kind = place < 0 ? PLACE_NODE : b->places[place].kind;
+        if (kind == PLACE_DIRECTORY || kind == PLACE_STORE)
+            report(b, view, "'%s' always runs: cut it off instead", view.text);
+        else if (kind == PLACE_WORKLOAD && !may_pause)
+            report(b, view, "'%s' are clients: they can be paused or cut off", view.text);
+    }
+}
+
 static void fill_action(struct draft *d, struct view entry, const char *name, struct fault_plan *fault)
 {
     struct builder *b = &d->b;
@@ -115,7 +134,20 @@ static void fill_action(struct draft *d, struct view entry, const char *name, st
     fill_options(b, keys, fault->action->options, fault->action->options_count, params, arena_printf(b->arena, "%s.%s", name, fault->action->name), FILL_DEFAULTS, is_for);
     fault->params = params;
     resolve(b, arena_printf(b->arena, "%s.action", name), fault->action->name);
+    check_target(d, keys, fault);
     fill_for(d, entry, keys, name, fault);
+}
+
+/* heal: {ids: [...]} names entries too. */
+static void check_ids(struct draft *d, struct view entry, const struct fault_plan *fault, const char *const *ids)
+{
+    struct view list = fault->action ? view_get(view_get(entry, fault->action->name), "ids") : (struct view){0};
+    for (uint32_t i = 0; i < list.count; i++) {
+        struct view name = view_at(list, i);
+        bool known = false;
+        for (uint32_t k = 0; ids[k]; k++) known |= strcmp(ids[k], name.text) == 0;
+        if (!known) report_word(&d->b, name, "entry", name.text, ids);
+    }
 }
 
 static void check_references(struct draft *d, struct view timeline, const struct fault_plan *faults, uint32_t count)
@@ -133,6 +165,7 @@ static void check_references(struct draft *d, struct view timeline, const struct
                     report(b, entry, "id '%s' is taken by another entry: give this one an id", ids[i]);
                 break;
             }
+        check_ids(d, entry, &faults[i], ids);
         if (!faults[i].trigger_fault) continue;
         struct view reference = view_get(entry, "when.fault");
         bool known = false;

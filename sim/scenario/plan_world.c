@@ -168,7 +168,11 @@ static void place_managers(struct draft *d)
         managers[count++] = m;
     }
     d->managers_named = count;
-    if (!managers_work(d, count)) count = 0;
+    if (count > 0 && !managers_work(d, count)) {
+        b->absent = arena_alloc(b->arena, count * sizeof *b->absent);
+        for (; b->absent_count < count; b->absent_count++) b->absent[b->absent_count] = managers[b->absent_count].name;
+        count = 0;
+    }
     for (uint32_t i = 0; i < count; i++) add_place(d, managers[i].name, PLACE_MANAGER, managers[i].region);
     d->plan->world.managers = managers;
     d->plan->world.managers_count = count;

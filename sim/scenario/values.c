@@ -97,7 +97,7 @@ static const char *millionths(struct arena *arena, int64_t value, const char *un
 const char *quantity_text_of(struct arena *arena, enum option_type type, int64_t value)
 {
     static const struct unit sizes[] = {{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"B", 1}, {0}};
-    static const struct unit durations[] = {{"s", NS_PER_S}, {"ms", NS_PER_MS}, {"us", NS_PER_US}, {"ns", 1}, {0}};
+    static const struct unit durations[] = {{"h", 3600 * NS_PER_S}, {"s", NS_PER_S}, {"ms", NS_PER_MS}, {"us", NS_PER_US}, {"ns", 1}, {0}};
     static const struct unit bandwidths[] = {{"GB/s", 1000000000}, {"MB/s", 1000000}, {"kB/s", 1000}, {"B/s", 1}, {0}};
     switch (type) {
     case OPTION_SIZE: return value ? with_unit(arena, value, sizes) : "0B";
@@ -293,6 +293,8 @@ bool value_places(struct builder *b, struct view view, bool leader_ok, struct pl
         set_add(b, out, -2);
         return true;
     }
+    for (uint32_t i = 0; i < b->absent_count; i++)
+        if (strcmp(b->absent[i], view.text) == 0) return true;
     uint32_t region = find_region(b, view.text);
     if (region == UINT32_MAX) {
         report_word(b, view, "place", view.text, place_words(b, b->places_count, leader_ok, true));
@@ -648,6 +650,11 @@ static void fill_present(struct builder *b, struct view view, const struct optio
     case OPTION_PLACE: {
         struct place_set set = {0};
         if (!value_places(b, view, leader_ok, &set)) return;
+        if (set.count == 0 && find_region(b, view.text) == UINT32_MAX) {
+            static const int32_t nobody = -1;
+            memcpy(field, &nobody, sizeof nobody);
+            break;
+        }
         if (set.count != 1) {
             report(b, view, "'%s' stands for %u places, where one is meant", view.text, set.count);
             return;

@@ -21,6 +21,7 @@ struct builder {
     const char **regions; uint32_t regions_count;
     struct place *places; uint32_t places_count;      /* in endpoint order */
     uint32_t nodes_count;                             /* places 0..nodes_count-1 */
+    const char **absent; uint32_t absent_count;       /* managers that the file names and these settings leave without work: they may be named, and are nobody */
     struct setting *resolved; size_t resolved_count, resolved_capacity;
 };
 

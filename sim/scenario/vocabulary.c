@@ -60,8 +60,8 @@ const char *option_bounds_text(struct arena *arena, const struct option *option)
 {
     if (option->type > OPTION_FACTOR || (option->low == 0 && option->high == 0)) return "";
     bool never = option->type == OPTION_DURATION && option->low == -1;
-    const char *low = quantity_text_of(arena, option->type, never ? 0 : option->low);
-    if (option->high == 0) return arena_printf(arena, "at least %s", low);
+    const char *low = option->type == OPTION_BANDWIDTH && option->low == 0 ? "0B/s" : quantity_text_of(arena, option->type, never ? 0 : option->low);
+    if (option->high == 0 || option->high >= INT64_C(1) << 40) return option->low ? arena_printf(arena, "at least %s", low) : "";
     return arena_printf(arena, "%s to %s", low, quantity_text_of(arena, option->type, option->high));
 }
 
@@ -123,13 +123,15 @@ static void explain_option(FILE *out, struct arena *arena, const char *path, con
     if (*value) fprintf(out, "  %s%s\n", row->value ? "default " : "", value);
 }
 
-/* A row is asked for by its whole path, with or without what stands before its table. */
+/* A row is asked for by its whole path, with or without what stands before its table, or by its last word. */
 static uint32_t explain_path(FILE *out, struct arena *arena, const char *word, const char *owner, const char *of, const struct option *rows, size_t count)
 {
     uint32_t found = 0;
     for (size_t i = 0; i < count; i++) {
         char *path = *owner ? arena_printf(arena, "%s.%s", owner, rows[i].name) : arena_strdup(arena, rows[i].name);
-        if (strcmp(word, path) != 0 && strcmp(word, rows[i].name) != 0) continue;
+        size_t size = strlen(rows[i].name), tail = strlen(word);
+        bool is_tail = tail < size && rows[i].name[size - tail - 1] == '.' && strcmp(rows[i].name + size - tail, word) == 0;
+        if (strcmp(word, path) != 0 && strcmp(word, rows[i].name) != 0 && !is_tail) continue;
         explain_option(out, arena, *of ? arena_printf(arena, "%s (%s)", path, of) : path, &rows[i]);
         found++;
     }
@@ -241,7 +243,11 @@ static void word_add(struct words *words, const char *word)
 
 static void rows_add(struct words *words, const struct option *rows, size_t count)
 {
-    for (size_t i = 0; i < count; i++) word_add(words, rows[i].name);
+    for (size_t i = 0; i < count; i++) {
+        const char *dot = strrchr(rows[i].name, '.');
+        word_add(words, rows[i].name);
+        if (dot) word_add(words, dot + 1);
+    }
 }
 
 static void words_all(struct words *words)
