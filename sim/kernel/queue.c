@@ -454,6 +454,7 @@ static inline void bottom_insert(struct queue *q, struct entry e)
     q->bottom_count++;
     for (; i > 0 && rank(q->bottom[i - 1]) < rank(e); i--) q->bottom[i] = q->bottom[i - 1];
     q->bottom[i] = e;
+    q->work += q->bottom_count - 1 - i;
 }
 
 void queue_push(struct queue *q, int64_t time, uint64_t order, uint32_t slot)

@@ -98,6 +98,7 @@ enum pattern {
     NOW,
     POWERS,
     MIXED_SCALES,
+    HEAVY_TAIL,
     LAST_MOMENT,
     PATTERNS
 };
@@ -116,6 +117,8 @@ static int64_t increment(enum pattern pattern, struct rng *rng, uint64_t step)
     case POWERS: return (int64_t)1 << (r % 40);
     case MIXED_SCALES:
         return (int64_t)(r % 1000) * (int64_t[]){1, 1000, 1000000, 1000000000}[(r >> 32) % 4];
+    case HEAVY_TAIL: /* half of what is pending lies beyond the window, and comes into it */
+        return (int64_t)(r >> 32) % ((int64_t)1 << (10 + r % 16));
     case LAST_MOMENT: return INT64_MAX;
     default: return 0;
     }
@@ -194,6 +197,36 @@ static void test_queue_pops_in_exact_order_for_every_pattern_and_size(void **sta
                                sizes[i] < 3000 ? 20000
                                                : 5 * sizes[i] / (sizes[i] > 3000 ? 2 : 1),
                                i % 2 == 1, seed_of_test() + round);
+}
+
+/* The steady state, in which the window of the sliding rung moves on and takes from far. */
+static void test_queue_pops_in_exact_order_in_steady_state(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = {20, 40, 100, 250, 700, 3000};
+    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++)
+        for (int pattern = EXPONENTIAL; pattern <= HEAVY_TAIL; pattern++) {
+            struct rng rng;
+            rng_init(&rng, seed_of_test(), "test_queue", "steady model", NULL);
+            struct queue *queue = queue_create(sizes[s]);
+            struct oracle oracle = {0};
+            struct queue_item item = {0};
+            for (uint64_t step = 0; step < 60000; step++) {
+                if (step >= sizes[s]) {
+                    struct queue_item want = oracle_pop(&oracle);
+                    assert_true(queue_pop(queue, &item));
+                    assert_true(item.time == want.time && item.order == want.order);
+                }
+                int64_t by = increment((enum pattern)pattern, &rng, step);
+                item.time = by > INT64_MAX - item.time ? INT64_MAX : item.time + by;
+                item.order = step + 1;
+                queue_push(queue, item.time, item.order, 0);
+                oracle_push(&oracle, item);
+                if (step < sizes[s]) item.time = 0;
+            }
+            queue_destroy(queue);
+            free(oracle.items);
+        }
 }
 
 /* A push that is earlier than all that a peek has already brought near. */
@@ -354,6 +387,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_queue_pops_in_exact_order_for_every_pattern_and_size),
+        cmocka_unit_test(test_queue_pops_in_exact_order_in_steady_state),
         cmocka_unit_test(test_queue_takes_an_earlier_item_after_a_peek),
         cmocka_unit_test(test_queue_work_does_not_grow_with_the_number_pending),
         cmocka_unit_test(test_queue_is_not_quadratic_when_everything_happens_now),
