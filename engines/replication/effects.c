@@ -2,8 +2,8 @@
  * operation itself, the record of the answer.
  *
  * Invariants: I1 a batch that comes out of a decision holds the row and all its bookkeeping, so
- * no crash separates an id from its counter. I2 a decision that changes nothing leaves the batch
- * empty. I3 no reply reveals a pending write without `seen` saying so.
+ * no crash separates an id from its counter. I2 a decision that changes nothing leaves the
+ * batch empty. I3 no reply reveals a pending write without `seen` saying so.
  *
  * Answers are remembered in a ring of `dedup` slots: record n stands in slot n mod dedup and
  * pushes out what stood there. Only answers of operations that changed something are kept: a
@@ -23,8 +23,12 @@ const char *const fencing_words[] = {"none", "token", NULL};
 void effects_init(struct effects *effects, struct env *env, const struct overlay *overlay)
 {
     struct buffer empty = {.allocator = env->allocator};
-    *effects = (struct effects){.env = env, .overlay = overlay, .key = empty, .value = empty,
-                                .scratch = empty, .record = empty};
+    *effects = (struct effects){.env = env,
+                                .overlay = overlay,
+                                .key = empty,
+                                .value = empty,
+                                .scratch = empty,
+                                .record = empty};
 }
 
 void effects_deinit(struct effects *effects)
@@ -47,7 +51,7 @@ int effects_get(struct effects *effects, struct bytes key, struct buffer *value)
     const struct overlay_record *pending =
         effects->overlay ? overlay_find(effects->overlay, key) : NULL;
     if (!pending) return engine_get(effects->env->engine, key, value);
-    if (effects->seen < pending->position) effects->seen = pending->position;   /* I3 */
+    if (effects->seen < pending->position) effects->seen = pending->position; /* I3 */
     if (pending->is_delete) return -ENOENT;
     return buffer_assign(value, pending->value);
 }
@@ -226,8 +230,8 @@ static int decide(struct effects *effects, const struct operation *operation,
     }
 }
 
-int effects_decide(struct effects *effects, const struct operation *operation, uint64_t position,
-                   struct engine_batch *batch, struct reply *reply)
+int effects_decide(struct effects *effects, const struct operation *operation,
+                   uint64_t position, struct engine_batch *batch, struct reply *reply)
 {
     effects->seen = 0;
     *reply = (struct reply){.status = STATUS_OK, .leader_hint = LEADER_UNKNOWN};
@@ -243,7 +247,7 @@ int effects_decide(struct effects *effects, const struct operation *operation, u
         effects->seen = 0;
     }
     if (!err) err = decide(effects, operation, batch, reply);
-    if (!err && reply->status != STATUS_OK) engine_batch_clear(batch);   /* I2 */
+    if (!err && reply->status != STATUS_OK) engine_batch_clear(batch); /* I2 */
     if (!err && batch->count && remember)
         err = answer_record(effects, operation, position, batch, reply);
     if (err) {

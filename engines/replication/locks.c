@@ -6,7 +6,11 @@
 
 #include <errno.h>
 
-struct lock_record { uint64_t token; int64_t expires_ns; uint64_t holder; };
+struct lock_record {
+    uint64_t token;
+    int64_t expires_ns;
+    uint64_t holder;
+};
 
 static int lock_load(struct effects *effects, struct bytes name, struct lock_record *lock)
 {

@@ -22,7 +22,8 @@ int locks_lock(struct effects *effects, const struct operation *operation,
                struct engine_batch *batch, struct reply *reply);
 int locks_unlock(struct effects *effects, const struct operation *operation,
                  struct engine_batch *batch, struct reply *reply);
-/* 0: the guarded write may go on (the batch remembers its token); 1: fenced, the reply says so. */
+/* 0: the guarded write may go on (the batch remembers its token); 1: fenced, the reply says so.
+ */
 int locks_fence(struct effects *effects, const struct operation *operation,
                 struct engine_batch *batch, struct reply *reply);
 

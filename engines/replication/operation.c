@@ -18,38 +18,51 @@
 #include "engines/replication/scheme.h"
 
 #define OPERATION_HEAD 51u
-#define REPLY_HEAD     38u
+#define REPLY_HEAD 38u
 
 #define OPERATION_HAS_EXPECTED 1u
-#define OPERATION_IDEMPOTENT   2u
-#define REPLY_HAS_VALUE        1u
+#define OPERATION_IDEMPOTENT 2u
+#define REPLY_HAS_VALUE 1u
 
-const char *const operation_words[] = {"read",   "write", "delete", "compare_and_set", "insert",
-                                       "resolve", "scan",  "lock",   "unlock",          NULL};
+const char *const operation_words[] = {"read",   "write",   "delete", "compare_and_set",
+                                       "insert", "resolve", "scan",   "lock",
+                                       "unlock", NULL};
 
-const char *const status_words[] = {"ok",         "not_found",   "mismatch",      "held",
-                                    "fenced",     "not_leader",  "unavailable",   "indeterminate",
-                                    "error",      NULL};
+const char *const status_words[] = {"ok",     "not_found",  "mismatch",    "held",
+                                    "fenced", "not_leader", "unavailable", "indeterminate",
+                                    "error",  NULL};
 
 const char *const message_class_words[] = {"replication", "control", "client", "repair", NULL};
 
 const char *const role_words[] = {"none",       "leader",  "follower",    "candidate",
                                   "recovering", "manager", "coordinator", NULL};
 
-const char *const note_words[] = {
-    "role",          "leader_elected", "leader_suspected", "promotion_refused", "writes_discarded",
-    "writes_kept",   "join_refused",   "fallback",         "fence_ordered",     "snapshot",
-    "quorum_lost",   "catching_up",    "fenced_write",     "panic",             NULL};
+const char *const note_words[] = {"role",
+                                  "leader_elected",
+                                  "leader_suspected",
+                                  "promotion_refused",
+                                  "writes_discarded",
+                                  "writes_kept",
+                                  "join_refused",
+                                  "fallback",
+                                  "fence_ordered",
+                                  "snapshot",
+                                  "quorum_lost",
+                                  "catching_up",
+                                  "fenced_write",
+                                  "panic",
+                                  NULL};
 
-const char *const admin_words[] = {"promote", "demote", "transfer", "add", "remove", "repair", NULL};
+const char *const admin_words[] = {"promote", "demote", "transfer", "add",
+                                   "remove",  "repair", NULL};
 
 /* ---- operations ---- */
 
 int operation_encode(const struct operation *operation, struct buffer *out)
 {
     unsigned char head[OPERATION_HEAD];
-    size_t size = OPERATION_HEAD + operation->key.size + operation->value.size +
-                  operation->expected.size;
+    size_t size =
+        OPERATION_HEAD + operation->key.size + operation->value.size + operation->expected.size;
     head[0] = (unsigned char)operation->type;
     head[1] = (unsigned char)operation->level;
     head[2] = (unsigned char)((operation->has_expected ? OPERATION_HAS_EXPECTED : 0) |

@@ -1,7 +1,8 @@
 /* The overlay is a chained hash table whose records also stand in a queue by position. Several
  * versions of one key may be pending; the newest stands before the older ones in its chain
- * (I1), so a look-up takes the first that is equal, and the queue's head is always the oldest of
- * its key. Chains are doubly linked: forgetting takes constant time a record however hot a key.
+ * (I1), so a look-up takes the first that is equal, and the queue's head is always the oldest
+ * of its key. Chains are doubly linked: forgetting takes constant time a record however hot a
+ * key.
  */
 #include "engines/replication/overlay.h"
 
@@ -78,8 +79,10 @@ int overlay_put(struct overlay *overlay, uint64_t position, struct bytes key,
         .size = size,
     };
     chain_push(overlay, record, overlay_hash(key) & (overlay->slots_count - 1));
-    if (overlay->last) overlay->last->next = record;
-    else overlay->first = record;
+    if (overlay->last)
+        overlay->last->next = record;
+    else
+        overlay->first = record;
     overlay->last = record;
     overlay->count++;
     overlay->bytes += size;
@@ -101,8 +104,10 @@ void overlay_forget(struct overlay *overlay, uint64_t position)
         struct overlay_record *record = overlay->first;
         overlay->first = record->next;
         if (!overlay->first) overlay->last = NULL;
-        if (record->newer) record->newer->older = record->older;
-        else overlay->slots[record->slot] = record->older;
+        if (record->newer)
+            record->newer->older = record->older;
+        else
+            overlay->slots[record->slot] = record->older;
         if (record->older) record->older->newer = record->newer;
         overlay->count--;
         overlay->bytes -= record->size;

@@ -8,8 +8,8 @@
 
 struct scan {
     struct env *env;
-    struct buffer entries;              /* {u32 key size, u32 value size, key, value}* */
-    struct buffer offsets;              /* u64 each, into entries */
+    struct buffer entries; /* {u32 key size, u32 value size, key, value}* */
+    struct buffer offsets; /* u64 each, into entries */
 };
 
 static uint64_t offset_at(const struct scan *scan, size_t index)
@@ -39,7 +39,8 @@ static void swap(struct scan *scan, size_t a, size_t b)
 static void sift_down(struct scan *scan, size_t root, size_t count)
 {
     for (size_t child; (child = 2 * root + 1) < count; root = child) {
-        if (child + 1 < count && bytes_compare(key_at(scan, child), key_at(scan, child + 1)) < 0)
+        if (child + 1 < count &&
+            bytes_compare(key_at(scan, child), key_at(scan, child + 1)) < 0)
             child++;
         if (bytes_compare(key_at(scan, root), key_at(scan, child)) >= 0) return;
         swap(scan, root, child);
@@ -71,8 +72,10 @@ static int scan_add(struct scan *scan, struct bytes key, struct bytes value)
 
 static int scan_collect(struct scan *scan, const struct operation *operation, bool ordered)
 {
-    struct engine_range range = {.from = operation->key, .to = operation->value,
-                                 .has_from = true, .has_to = operation->value.size > 0};
+    struct engine_range range = {.from = operation->key,
+                                 .to = operation->value,
+                                 .has_from = true,
+                                 .has_to = operation->value.size > 0};
     struct engine_cursor *cursor;
     int err = engine_scan_open(scan->env->engine, &range, &cursor);
     if (err) return err;
@@ -114,9 +117,13 @@ void reads_answer(struct env *env, uint64_t request, const struct operation *ope
     struct buffer value = {.allocator = env->allocator};
     bool hidden = operation->key.size && !*(const char *)operation->key.data;
     int err = -ENOENT;
-    if (operation->type == OPERATION_SCAN) err = scan_answer(env, operation, &value);
-    else if (!hidden) err = engine_get(env->engine, operation->key, &value);
-    struct reply reply = {.status = STATUS_OK, .position = position, .epoch = epoch,
+    if (operation->type == OPERATION_SCAN)
+        err = scan_answer(env, operation, &value);
+    else if (!hidden)
+        err = engine_get(env->engine, operation->key, &value);
+    struct reply reply = {.status = STATUS_OK,
+                          .position = position,
+                          .epoch = epoch,
                           .leader_hint = LEADER_UNKNOWN};
     if (!err) {
         reply.has_value = true;

@@ -2,17 +2,17 @@
  * then the batch is answered.
  *
  *   request (write) --effects_decide--> changes in `batch` and overlay, reply in `held`
- *   flush           --engine_write----> durable if engine.sync is always; overlay empty; replies
- *   request (read)  --detach----------> engine as of the last flush; reply
+ *   flush           --engine_write----> durable if engine.sync is always; overlay empty;
+ * replies request (read)  --detach----------> engine as of the last flush; reply
  *
- * I1  A write is answered after the engine took its batch. With engine.sync always that is after
- *     the sync, so an answered write survives a power loss; with periodic sync or never, as much
- *     is lost as the engine had not synced: what the option says.
- * I2  A read sees the engine only, never the batch in the making. What it returns has been
- *     written (and synced, as configured), so no crash takes back a value that a reader saw before
- *     it was durable. The writes it misses have not been answered: the read is ordered before
- *     them. Writes of the same batch see each other through the overlay, and their answers leave
- *     together after the engine's write.
+ * I1  A write is answered after the engine took its batch. With engine.sync always that is
+ * after the sync, so an answered write survives a power loss; with periodic sync or never, as
+ * much is lost as the engine had not synced: what the option says. I2  A read sees the engine
+ * only, never the batch in the making. What it returns has been written (and synced, as
+ * configured), so no crash takes back a value that a reader saw before it was durable. The
+ * writes it misses have not been answered: the read is ordered before them. Writes of the same
+ * batch see each other through the overlay, and their answers leave together after the engine's
+ * write.
  *
  * With several nodes each one refuses but `replication.leader`: there is no copy to serve.
  *
@@ -31,27 +31,35 @@
 #include "engines/replication/held.h"
 #include "engines/replication/reads.h"
 
-#define REQUEST_CPU_NS 2000     /* decoding and deciding, beside what the node charges */
+#define REQUEST_CPU_NS 2000 /* decoding and deciding, beside what the node charges */
 
 struct none {
     struct scheme base;
     struct none_options options;
-    struct overlay overlay;         /* writes of the batch in the making */
+    struct overlay overlay; /* writes of the batch in the making */
     struct effects effects;
-    struct engine_batch batch;      /* what flush gives to the engine */
-    struct engine_batch changes;    /* of one operation */
+    struct engine_batch batch;   /* what flush gives to the engine */
+    struct engine_batch changes; /* of one operation */
     struct held held;
-    uint64_t writes;                /* decided since the start: the overlay's positions */
-    uint64_t applied;               /* of them in the engine */
-    bool serves;                    /* this node is the leader of the configuration */
+    uint64_t writes;  /* decided since the start: the overlay's positions */
+    uint64_t applied; /* of them in the engine */
+    bool serves;      /* this node is the leader of the configuration */
 };
 
 static const struct option none_option_table[] = {
-    {.name = "fencing", .type = OPTION_WORD, .offset = offsetof(struct none_options, fencing),
-     .value = "none", .words = fencing_words,
-     .doc = "token: a write with a lock token lower than the highest its key has seen is refused"},
-    {.name = "dedup", .type = OPTION_INT, .offset = offsetof(struct none_options, dedup),
-     .value = "10000", .low = 0, .high = 1 << 30,
+    {.name = "fencing",
+     .type = OPTION_WORD,
+     .offset = offsetof(struct none_options, fencing),
+     .value = "none",
+     .words = fencing_words,
+     .doc =
+         "token: a write with a lock token lower than the highest its key has seen is refused"},
+    {.name = "dedup",
+     .type = OPTION_INT,
+     .offset = offsetof(struct none_options, dedup),
+     .value = "10000",
+     .low = 0,
+     .high = 1 << 30,
      .doc = "answers remembered for idempotency tokens; 0: a retry is a new operation"},
 };
 
@@ -59,8 +67,8 @@ static void none_promise(const void *options, uint32_t nodes, struct scheme_prom
 {
     (void)options;
     (void)nodes;
-    *promise = (struct scheme_promise){.partitions = true, .clock_drift = true,
-                                       .message_loss = true};
+    *promise =
+        (struct scheme_promise){.partitions = true, .clock_drift = true, .message_loss = true};
 }
 
 /* ---- start and stop ---- */
@@ -93,8 +101,8 @@ static int none_start(struct env *env, const void *options, struct scheme **out)
     overlay_init(&none->overlay, env->allocator);
     effects_init(&none->effects, env, &none->overlay);
     held_init(&none->held, env->allocator);
-    none->effects.rules = (struct effects_rules){.fencing = none->options.fencing,
-                                                 .dedup = none->options.dedup};
+    none->effects.rules =
+        (struct effects_rules){.fencing = none->options.fencing, .dedup = none->options.dedup};
     if (none->serves) env->ops->note(env, NOTE_ROLE, ROLE_LEADER, 0);
     *out = &none->base;
     return 0;
@@ -140,7 +148,7 @@ static void none_request(struct scheme *scheme, uint64_t request,
         none_write(none, request, operation);
         return;
     }
-    env->ops->detach(env);   /* I2 */
+    env->ops->detach(env); /* I2 */
     reads_answer(env, request, operation, 0, 0);
 }
 
@@ -158,7 +166,7 @@ static void none_flush(struct scheme *scheme)
         overlay_clear(&none->overlay);
         none->applied = none->writes;
     }
-    held_release(&none->held, env, none->writes);   /* I1 */
+    held_release(&none->held, env, none->writes); /* I1 */
 }
 
 /* ---- the rest of the contract ---- */

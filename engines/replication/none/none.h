@@ -6,8 +6,8 @@
 #include "engines/replication/scheme.h"
 
 struct none_options {
-    int32_t fencing;    /* enum fencing */
-    int64_t dedup;      /* answers remembered for idempotency tokens */
+    int32_t fencing; /* enum fencing */
+    int64_t dedup;   /* answers remembered for idempotency tokens */
 };
 
 extern const struct scheme_ops none_scheme;

@@ -6,7 +6,7 @@
 #include <stdio.h>
 
 #define ROLE_RECORD_SIZE 24u
-#define ROLE_FILE        "role"
+#define ROLE_FILE "role"
 
 int durable_path(const struct env *env, const char *name, char out[DURABLE_PATH_SIZE])
 {
@@ -43,8 +43,7 @@ int durable_save(struct env *env, const char *name, struct bytes record)
     err = buffer_append(&bytes, crc, sizeof crc);
     if (!err) err = buffer_append(&bytes, record.data, record.size);
     struct vfs_file *file;
-    if (!err)
-        err = vfs_open(env->vfs, temporary, VFS_WRITE | VFS_CREATE | VFS_TRUNCATE, &file);
+    if (!err) err = vfs_open(env->vfs, temporary, VFS_WRITE | VFS_CREATE | VFS_TRUNCATE, &file);
     if (!err) {
         err = vfs_write(file, 0, buffer_bytes(&bytes), VFS_META);
         if (!err) err = vfs_sync(file, VFS_META);
@@ -71,8 +70,10 @@ int durable_load(struct env *env, const char *name, struct buffer *record)
     if (!err) err = buffer_reserve(&bytes, size);
     if (!err) {
         int64_t got = vfs_read(file, 0, bytes.data, size, VFS_RECOVERY);
-        if (got < 0) err = (int)got;
-        else if ((uint64_t)got != size) err = -EBADMSG;
+        if (got < 0)
+            err = (int)got;
+        else if ((uint64_t)got != size)
+            err = -EBADMSG;
     }
     vfs_close(file);
     if (!err && crc32c(0, bytes.data + 4, size - 4) != get_u32(bytes.data)) err = -EBADMSG;

@@ -2,33 +2,33 @@
  *
  *   IDLE       leader dead, or it answers that it does not lead --------> VOTING
  *   VOTING     quorum none: at once; majority: when enough managers agree --> DECIDED
- *   DECIDED    fence after fence_delay, wait for promote_delay, for the fence order and (confirm)
- *              for the certainty that the old leader does not lead; then choose --> PROMOTING
+ *   DECIDED    fence after fence_delay, wait for promote_delay, for the fence order and
+ * (confirm) for the certainty that the old leader does not lead; then choose --> PROMOTING
  *   PROMOTING  the candidate answers that it leads ----------------------> CLAIMING
- *   CLAIMING   the directory accepts: done. It refuses, because somebody else claimed first: the
- *              election was interrupted by the other side; the candidate is demoted and the
- *              leader that the directory names is believed in --> IDLE
- * Any state but the last two goes back to IDLE when the leader is heard leading again.
+ *   CLAIMING   the directory accepts: done. It refuses, because somebody else claimed first:
+ * the election was interrupted by the other side; the candidate is demoted and the leader that
+ * the directory names is believed in --> IDLE Any state but the last two goes back to IDLE when
+ * the leader is heard leading again.
  *
- * Without a quorum a coordinator acts on what it sees alone, so both sides of a cut may promote:
- * which one clients follow is then a race for the directory.
+ * Without a quorum a coordinator acts on what it sees alone, so both sides of a cut may
+ * promote: which one clients follow is then a race for the directory.
  *
  * Whom to promote, among the nodes that answer and are fit:
  *   any             the choice that ignores positions is judged by its worst case, so the least
- *                   caught-up one is taken (a demon chooses, not a die): a test that passes with
- *                   it passes with every choice
- *   most_caught_up  the highest (epoch of the last entry, position)
- *   same_region     the most caught-up one in the old leader's region; others are refused
- *   node            failover.node or nobody
+ *                   caught-up one is taken (a demon chooses, not a die): a test that passes
+ * with it passes with every choice most_caught_up  the highest (epoch of the last entry,
+ * position) same_region     the most caught-up one in the old leader's region; others are
+ * refused node            failover.node or nobody
  *
- * "Known not to lead" (confirm_before_promote): the old leader answers that it does not lead, or a
- * manager on its own machine hears nothing from it. The latter takes a silent process for a dead
- * one, so a long pause of the process alone can deceive it.
+ * "Known not to lead" (confirm_before_promote): the old leader answers that it does not lead,
+ * or a manager on its own machine hears nothing from it. The latter takes a silent process for
+ * a dead one, so a long pause of the process alone can deceive it.
  *
- * Fencing is an order sent once over the network and never confirmed, like STONITH over the same
- * wires: if it is queued by a frozen network, it strikes when the network thaws. With mode sync
- * the leader's coordinator also fences a follower that is dead to it, and tells the leader to go
- * on without it; so both sides of a cut pair order each other's death (GitHub, December 2012).
+ * Fencing is an order sent once over the network and never confirmed, like STONITH over the
+ * same wires: if it is queued by a frozen network, it strikes when the network thaws. With mode
+ * sync the leader's coordinator also fences a follower that is dead to it, and tells the leader
+ * to go on without it; so both sides of a cut pair order each other's death (GitHub, December
+ * 2012).
  *
  * A leader whose process restarted waits to be told (FLAG_LED): it is told to lead again, under
  * the next epoch, with no delay. One that says for `detect` that it does not lead is replaced.
@@ -157,7 +157,8 @@ static uint32_t votes(const struct manager *m)
     const struct env *env = m->base.env;
     uint32_t count = 1;
     for (uint32_t number = 0; number < env->managers; number++)
-        if (env->nodes + number != env->self && m->managers[number].granted == m->target) count++;
+        if (env->nodes + number != env->self && m->managers[number].granted == m->target)
+            count++;
     return count;
 }
 
@@ -180,8 +181,10 @@ static void step_voting(struct manager *m, int64_t now)
     /* The first answers had their time: who has not agreed by now is missing. */
     if (!m->quorum_noted) env->ops->note(env, NOTE_QUORUM_LOST, have, need);
     m->quorum_noted = true;
-    if (m->durable.voted > m->target || m->highest >= m->target) voting_begin(m, m->resumes);
-    else vote_ask(m);
+    if (m->durable.voted > m->target || m->highest >= m->target)
+        voting_begin(m, m->resumes);
+    else
+        vote_ask(m);
 }
 
 static void promote_send(struct manager *m)
@@ -226,7 +229,8 @@ static void claim(struct manager *m)
     env->ops->claim(env, m->candidate, m->options.epochs ? m->target : 0);
 }
 
-/* A follower that is dead to the coordinator of a healthy leader: sync replication waits for it. */
+/* A follower that is dead to the coordinator of a healthy leader: sync replication waits for
+ * it. */
 static void step_followers(struct manager *m, int64_t now)
 {
     struct env *env = m->base.env;
@@ -236,8 +240,10 @@ static void step_followers(struct manager *m, int64_t now)
         if (node == m->durable.leader || manager_node_alive(m, node, now)) continue;
         if (watched->fence_at_ns < 0)
             watched->fence_at_ns = now + m->options.failover.fence_delay_ns;
-        else if (!m->ticked && now < watched->fence_at_ns) continue;
-        if (!watched->fenced && now >= watched->fence_at_ns && may_fence(m, now)) fence(m, node);
+        else if (!m->ticked && now < watched->fence_at_ns)
+            continue;
+        if (!watched->fenced && now >= watched->fence_at_ns && may_fence(m, now))
+            fence(m, node);
         struct message message = {.type = MESSAGE_STANDALONE};
         message.fields[FIELD_NODE] = node;
         message_send(env, m->durable.leader, &message);
@@ -259,11 +265,13 @@ static void step_idle(struct manager *m, int64_t now)
         if (!m->told) voting_begin(m, false);
         return;
     }
-    if (!m->nodes[leader].epoch && !m->nodes[leader].flags) return;   /* no answer yet */
+    if (!m->nodes[leader].epoch && !m->nodes[leader].flags) return; /* no answer yet */
     if (m->vacant_ns < 0) m->vacant_ns = now;
     uint32_t fit = FLAG_LED | FLAG_READY;
-    if ((m->nodes[leader].flags & fit) == fit) voting_begin(m, true);
-    else if (now - m->vacant_ns >= m->options.failover.detect_ns) voting_begin(m, false);
+    if ((m->nodes[leader].flags & fit) == fit)
+        voting_begin(m, true);
+    else if (now - m->vacant_ns >= m->options.failover.detect_ns)
+        voting_begin(m, false);
 }
 
 void failover_step(struct manager *m, int64_t now)
@@ -285,8 +293,10 @@ void failover_step(struct manager *m, int64_t now)
         return;
     }
     if (!m->ticked) return;
-    if (m->phase == PHASE_PROMOTING) promote_send(m);
-    else claim(m);
+    if (m->phase == PHASE_PROMOTING)
+        promote_send(m);
+    else
+        claim(m);
 }
 
 int64_t failover_deadline(const struct manager *m, int64_t now)
@@ -338,12 +348,12 @@ void failover_claim_answered(struct manager *m, const struct directory_answer *a
     uint32_t candidate = m->candidate;
     uint64_t target = m->target;
     if (answer->accepted) {
-        if (answer->node != candidate) return;   /* of an older claim */
+        if (answer->node != candidate) return; /* of an older claim */
         env->ops->note(env, NOTE_LEADER_ELECTED, candidate, m->options.epochs ? target : 0);
         manager_adopt(m, candidate, target, false);
         return;
     }
     if (answer->node != candidate)
         manager_demote(m, candidate, m->options.epochs ? answer->epoch : 0, answer->node);
-    manager_adopt(m, answer->node, answer->epoch, answer->node != candidate);   /* M3 */
+    manager_adopt(m, answer->node, answer->epoch, answer->node != candidate); /* M3 */
 }

@@ -1,19 +1,20 @@
 /* The follower: whom it follows, what its log and the leader's have in common, appending.
  *
- *   unknown --announcement--> subscribing --START: logs agree--> started --silence--> subscribing
- *                                  |  \--START: mine holds more--> discard | keep | refuse
- *                                  \--START: the leader no longer has it--> snapshot --> subscribing
+ *   unknown --announcement--> subscribing --START: logs agree--> started --silence-->
+ * subscribing |  \--START: mine holds more--> discard | keep | refuse
+ *                                  \--START: the leader no longer has it--> snapshot -->
+ * subscribing
  *
  * F1  Entries are appended only after a START of this nonce: until then nothing says that the
  *     log before them is the leader's.
- * F2  An acknowledgement covers what is in the log file (synced, with log_sync always), not what
- *     is applied.
- * F3  With epochs each appended entry must continue the log's crc as the leader computed it; a
- *     difference means that the histories diverged after all, and the node subscribes anew.
+ * F2  An acknowledgement covers what is in the log file (synced, with log_sync always), not
+ * what is applied. F3  With epochs each appended entry must continue the log's crc as the
+ * leader computed it; a difference means that the histories diverged after all, and the node
+ * subscribes anew.
  *
  * Writes that the leader lacks (on_return):
- *   discard  entries that were never applied are cut off the log; if some were applied, the rows
- *            cannot be unwritten one by one, so the node rewinds: it asks for a snapshot and
+ *   discard  entries that were never applied are cut off the log; if some were applied, the
+ * rows cannot be unwritten one by one, so the node rewinds: it asks for a snapshot and
  *            meanwhile answers no reads
  *   keep     the log is cut, the rows stay in the engine: the copies differ from then on. Where
  *            the leader's log no longer reaches back, only a snapshot helps, and they are lost
@@ -28,10 +29,10 @@
 
 #include "engines/replication/single_leader/replica.h"
 
-#define SILENCE_HEARTBEATS 4     /* without a message for that long: subscribe again */
-#define RETRY_FACTOR_MAX   16    /* patience doubles up to that many heartbeats */
-#define RUNS_SENT_MAX      64    /* the latest runs of epochs in a subscription */
-#define RESYNC_HEARTBEATS  4     /* between two requests for the same position */
+#define SILENCE_HEARTBEATS 4 /* without a message for that long: subscribe again */
+#define RETRY_FACTOR_MAX 16  /* patience doubles up to that many heartbeats */
+#define RUNS_SENT_MAX 64     /* the latest runs of epochs in a subscription */
+#define RESYNC_HEARTBEATS 4  /* between two requests for the same position */
 
 /* ---- payloads ---- */
 
@@ -67,6 +68,14 @@ static void silence_timer_set(struct replica *r)
 {
     struct env *env = r->base.env;
     env->ops->timer_set(env, TIMER_SUBSCRIBE, r->subscription.retry_ns);
+}
+
+void follower_heard(struct replica *r)
+{
+    struct env *env = r->base.env;
+    r->subscription.heard_ns = env->ops->monotonic_now(env);
+    r->subscription.retry_ns = SILENCE_HEARTBEATS * r->options.heartbeat_ns;
+    silence_timer_set(r);
 }
 
 void follower_subscribe(struct replica *r)
@@ -106,8 +115,10 @@ static void subscription_begin(struct replica *r)
         .resync_ns = -1,
     };
     replog_drop_pending(r->log);
-    if (r->stale) snapshot_request(r);
-    else follower_subscribe(r);
+    if (r->stale)
+        snapshot_request(r);
+    else
+        follower_subscribe(r);
     silence_timer_set(r);
     env->ops->timer_set(env, TIMER_ACK, r->options.ack_interval_ns);
 }
@@ -148,8 +159,10 @@ void follower_silence_timer(struct replica *r)
         return;
     }
     /* Ask again, less and less often: the answer may be slow rather than lost. */
-    if (s->snapshot) snapshot_request(r);
-    else follower_subscribe(r);
+    if (s->snapshot)
+        snapshot_request(r);
+    else
+        follower_subscribe(r);
     if (s->retry_ns < RETRY_FACTOR_MAX * r->options.heartbeat_ns) s->retry_ns *= 2;
     silence_timer_set(r);
 }
@@ -162,7 +175,7 @@ static void acknowledge(struct replica *r, uint32_t flags)
     struct message message = {.type = MESSAGE_ACK};
     message.fields[FIELD_EPOCH] = r->epoch;
     message.fields[FIELD_NONCE] = r->subscription.nonce;
-    message.fields[FIELD_POSITION] = replog_written(r->log);   /* F2 */
+    message.fields[FIELD_POSITION] = replog_written(r->log); /* F2 */
     message.fields[FIELD_COMMIT] = r->applied.position;
     message.fields[FIELD_FLAGS] = flags;
     message_send(env, r->leader, &message);
@@ -232,7 +245,7 @@ void follower_start(struct replica *r, const struct message *message)
     struct subscription *s = &r->subscription;
     uint64_t common = message->fields[FIELD_POSITION];
     bool snapshot = (message->fields[FIELD_FLAGS] & FLAG_SNAPSHOT) != 0;
-    s->heard_ns = env->ops->monotonic_now(env);
+    follower_heard(r);
     if (s->refused || s->snapshot) return;
     if (snapshot) {
         replog_drop_pending(r->log);
@@ -262,7 +275,7 @@ void follower_start(struct replica *r, const struct message *message)
     s->started = true;
     if (message->fields[FIELD_LAST] > common)
         env->ops->note(env, NOTE_CATCHING_UP, message->fields[FIELD_LAST], common);
-    replica_apply(r, replog_last(r->log).position);   /* what is in both logs is safe to show */
+    replica_apply(r, replog_last(r->log).position); /* what is in both logs is safe to show */
     acknowledge(r, 0);
 }
 
@@ -287,7 +300,7 @@ void follower_append(struct replica *r, const struct message *message)
 {
     struct env *env = r->base.env;
     struct subscription *s = &r->subscription;
-    if (!s->started || message->fields[FIELD_NONCE] != s->nonce) return;   /* F1 */
+    if (!s->started || message->fields[FIELD_NONCE] != s->nonce) return; /* F1 */
     s->heard_ns = env->ops->monotonic_now(env);
     if (message->fields[FIELD_POSITION] > replog_last(r->log).position) {
         resync_ask(r);
@@ -301,7 +314,7 @@ void follower_append(struct replica *r, const struct message *message)
         if (entry.mark.position != last + 1 || !payload_valid(r, entry.payload)) return;
         int err = replog_append(r->log, entry.mark.epoch, entry.time_ns, entry.payload);
         if (err) replica_panic(r, err, "an entry cannot be logged");
-        if (r->options.epochs && replog_last(r->log).crc != entry.mark.crc) {   /* F3 */
+        if (r->options.epochs && replog_last(r->log).crc != entry.mark.crc) { /* F3 */
             subscription_begin(r);
             return;
         }

@@ -18,8 +18,9 @@
  *     that a failover could take away. With after_commit it does (the phantom of S14).
  * L3  An answer that reveals a pending write is held as long as that write.
  *
- * Fallback is MySQL's: once the oldest waiter has waited `fallback`, all waiters are answered as
- * if acknowledged, and the leader goes on alone until ack_count followers have its whole log.
+ * Fallback is MySQL's: once the oldest waiter has waited `fallback`, all waiters are answered
+ * as if acknowledged, and the leader goes on alone until ack_count followers have its whole
+ * log.
  */
 #include <errno.h>
 
@@ -38,8 +39,10 @@ void leader_announce(struct replica *r, uint32_t to)
     message.fields[FIELD_EPOCH] = r->epoch;
     message.fields[FIELD_REIGN] = r->reign;
     message.fields[FIELD_LAST] = replog_written(r->log);
-    if (to == LEADER_UNKNOWN) replica_broadcast(r, &message);
-    else message_send(r->base.env, to, &message);
+    if (to == LEADER_UNKNOWN)
+        replica_broadcast(r, &message);
+    else
+        message_send(r->base.env, to, &message);
 }
 
 void leader_begin(struct replica *r)
@@ -56,7 +59,8 @@ void leader_begin(struct replica *r)
     r->committed = replog_last(r->log).position;
     r->fallen_back = false;
     r->fallback_timer_ns = -1;
-    r->effects.rules = (struct effects_rules){.ids = r->options.ids, .epoch = r->epoch,
+    r->effects.rules = (struct effects_rules){.ids = r->options.ids,
+                                              .epoch = r->epoch,
                                               .fencing = r->options.fencing,
                                               .dedup = r->options.dedup};
     leader_announce(r, LEADER_UNKNOWN);
@@ -81,7 +85,8 @@ void leader_end(struct replica *r)
 
 /* ---- requests ---- */
 
-/* Redis's min-replicas-to-write: judged by the age of acknowledgements, not by what they say. */
+/* Redis's min-replicas-to-write: judged by the age of acknowledgements, not by what they say.
+ */
 static bool enough_replicas(struct replica *r)
 {
     struct env *env = r->base.env;
@@ -122,7 +127,8 @@ static void log_changes(struct replica *r)
                               item.is_delete ? NULL : &item.value);
     }
     if (!err)
-        err = replog_append(r->log, r->epoch, env->ops->wall_now(env), buffer_bytes(&r->payload));
+        err =
+            replog_append(r->log, r->epoch, env->ops->wall_now(env), buffer_bytes(&r->payload));
     if (err) replica_panic(r, err, "a write cannot be logged");
 }
 
@@ -150,7 +156,8 @@ void leader_write(struct replica *r, uint64_t request, const struct operation *o
         env->ops->reply(env, request, &reply);
         return;
     }
-    /* L3: of an answer without changes `seen` is somewhere in the log; its end is soon enough. */
+    /* L3: of an answer without changes `seen` is somewhere in the log; its end is soon enough.
+     */
     int err = held_push(&r->held, request, replog_last(r->log).position,
                         env->ops->monotonic_now(env), &reply);
     if (err) replica_panic(r, err, "no memory for an answer");
@@ -204,7 +211,8 @@ static void fallback_timer_set(struct replica *r)
 {
     struct env *env = r->base.env;
     const struct held_reply *oldest = held_oldest(&r->held);
-    if (r->options.mode != MODE_SEMI_SYNC || r->options.fallback_ns < 0 || r->fallen_back) return;
+    if (r->options.mode != MODE_SEMI_SYNC || r->options.fallback_ns < 0 || r->fallen_back)
+        return;
     if (!oldest) {
         if (r->fallback_timer_ns >= 0) env->ops->timer_cancel(env, TIMER_FALLBACK);
         r->fallback_timer_ns = -1;
@@ -240,8 +248,8 @@ void leader_flush(struct replica *r)
     uint64_t safe = alone(r)                            ? end
                     : r->options.mode == MODE_SEMI_SYNC ? safe_semi_sync(r, end)
                                                         : safe_sync(r, end);
-    if (r->committed < safe) r->committed = safe;   /* L1 */
-    replica_apply(r, r->committed);                 /* L2 */
+    if (r->committed < safe) r->committed = safe; /* L1 */
+    replica_apply(r, r->committed);               /* L2 */
     held_release(&r->held, env, r->committed);
     fallback_timer_set(r);
     replica_trim(r);

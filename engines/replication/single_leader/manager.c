@@ -1,22 +1,22 @@
 /* The failover manager: watches nodes and its fellow managers, and knows who coordinates.
  *
- * Every third of `detect`, and at least every second, a manager pings every node and greets every
- * manager. Whoever was not heard for `detect` is dead to it. Managers are ranked by their order in
- * the list; the coordinator, in the eyes of each, is the first in rank that it has heard. Only a
- * manager that is the coordinator in its own eyes acts (failover.c), and one that becomes it waits
- * `election` first: its predecessor may be about to finish.
+ * Every third of `detect`, and at least every second, a manager pings every node and greets
+ * every manager. Whoever was not heard for `detect` is dead to it. Managers are ranked by their
+ * order in the list; the coordinator, in the eyes of each, is the first in rank that it has
+ * heard. Only a manager that is the coordinator in its own eyes acts (failover.c), and one that
+ * becomes it waits `election` first: its predecessor may be about to finish.
  *
  * M1  A manager's belief (leader, epoch) and its vote are durable before it acts on them.
  * M2  It votes once in an epoch, for the coordinator that it follows itself, and only if the
  *     leader is dead or not leading in its own eyes too. So two coordinators cannot both have a
  *     majority in one epoch, whatever is cut.
- * M3  Hearsay is not sight: a leader that was named by the directory or by another manager cannot
- *     be declared dead before it was seen leading here. A manager that lost an election to the
- *     other side of a cut therefore does not depose the winner because it cannot see it.
+ * M3  Hearsay is not sight: a leader that was named by the directory or by another manager
+ * cannot be declared dead before it was seen leading here. A manager that lost an election to
+ * the other side of a cut therefore does not depose the winner because it cannot see it.
  *
  * Support and votes are not the same: a hello says whom its sender follows, which is enough to
- * count as one of a majority that "stands behind" a coordinator (fencing); a vote is durable and
- * bound to an epoch (promotion).
+ * count as one of a majority that "stands behind" a coordinator (fencing); a vote is durable
+ * and bound to an epoch (promotion).
  *
  * Not modelled: managers that join or leave; a manager's own log of decisions.
  */
@@ -24,8 +24,8 @@
 
 #include <errno.h>
 
-#define PING_MAX_NS  INT64_C(1000000000)
-#define CHECK_MIN_NS 1000      /* a timer that is due is not set closer than that */
+#define PING_MAX_NS INT64_C(1000000000)
+#define CHECK_MIN_NS 1000 /* a timer that is due is not set closer than that */
 
 static int64_t ping_period(const struct manager *m)
 {
@@ -68,7 +68,7 @@ uint32_t manager_supporters(const struct manager *m, int64_t now)
 void manager_save(struct manager *m)
 {
     struct env *env = m->base.env;
-    int err = durable_save_role(env, &m->durable);   /* M1 */
+    int err = durable_save_role(env, &m->durable); /* M1 */
     if (err) {
         env->ops->note(env, NOTE_PANIC, (uint64_t)-err, 0);
         env->ops->panic(env, -err, "a manager cannot save its state");
@@ -101,7 +101,8 @@ static void hello_send(struct manager *m)
 {
     struct env *env = m->base.env;
     int64_t now = env->ops->monotonic_now(env);
-    bool down = env->manager_node < env->nodes && !manager_node_alive(m, env->manager_node, now);
+    bool down =
+        env->manager_node < env->nodes && !manager_node_alive(m, env->manager_node, now);
     struct message message = {.type = MESSAGE_HELLO};
     message.fields[FIELD_EPOCH] = m->durable.epoch;
     message.fields[FIELD_NODE] = m->durable.leader;
@@ -130,16 +131,16 @@ static void receive_hello(struct manager *m, uint32_t number, const struct messa
     struct watched_manager *watched = &m->managers[number];
     uint64_t epoch = message->fields[FIELD_EPOCH];
     uint64_t leader = message->fields[FIELD_NODE], machine = message->fields[FIELD_MACHINE];
-    watched->coordinator =
-        message->fields[FIELD_PEER] < env->managers ? (uint32_t)message->fields[FIELD_PEER]
-                                                    : UINT32_MAX;
+    watched->coordinator = message->fields[FIELD_PEER] < env->managers
+                               ? (uint32_t)message->fields[FIELD_PEER]
+                               : UINT32_MAX;
     watched->machine = machine < env->nodes ? (uint32_t)machine : UINT32_MAX;
     watched->machine_down = (message->fields[FIELD_FLAGS] & FLAG_DOWN) != 0;
     if (leader >= env->nodes) return;
     bool newer = epoch > m->durable.epoch;
     bool corrected = epoch == m->durable.epoch && leader != m->durable.leader &&
                      number == m->coordinator && m->role == ROLE_MANAGER;
-    if (newer || corrected) manager_adopt(m, (uint32_t)leader, epoch, true);   /* M3 */
+    if (newer || corrected) manager_adopt(m, (uint32_t)leader, epoch, true); /* M3 */
 }
 
 static void receive_pong(struct manager *m, uint32_t node, const struct message *message)
@@ -177,15 +178,15 @@ static void receive_vote_ask(struct manager *m, uint32_t number, const struct me
     uint64_t epoch = message->fields[FIELD_EPOCH], node = message->fields[FIELD_NODE];
     uint32_t from = env->nodes + number;
     if (node >= env->nodes) return;
-    bool gone = !manager_node_alive(m, (uint32_t)node, now) ||
-                !(m->nodes[node].flags & FLAG_LEADING);
-    bool free_to = epoch > m->durable.voted ||
-                   (epoch == m->durable.voted && m->durable.voted_for == from);
+    bool gone =
+        !manager_node_alive(m, (uint32_t)node, now) || !(m->nodes[node].flags & FLAG_LEADING);
+    bool free_to =
+        epoch > m->durable.voted || (epoch == m->durable.voted && m->durable.voted_for == from);
     bool granted = m->coordinator == number && gone && epoch > m->durable.epoch && free_to;
     if (granted && epoch > m->durable.voted) {
         m->durable.voted = epoch;
         m->durable.voted_for = from;
-        manager_save(m);   /* M1 */
+        manager_save(m); /* M1 */
     }
     struct message vote = {.type = MESSAGE_VOTE};
     vote.fields[FIELD_EPOCH] = granted ? epoch : m->durable.voted;
@@ -204,8 +205,10 @@ static void coordinator_update(struct manager *m, int64_t now)
     if (first == m->coordinator) return;
     m->coordinator = first;
     bool leads = first == self;
-    if (leads) m->acts_from_ns = now + m->options.failover.election_ns;
-    else failover_abort(m);
+    if (leads)
+        m->acts_from_ns = now + m->options.failover.election_ns;
+    else
+        failover_abort(m);
     enum role role = leads ? ROLE_COORDINATOR : ROLE_MANAGER;
     if (role != m->role) env->ops->note(env, NOTE_ROLE, role, m->durable.epoch);
     m->role = role;
@@ -269,7 +272,9 @@ static int manager_start(struct env *env, const void *options, struct scheme **o
     if (!m) return -ENOMEM;
     *m = (struct manager){.base = {&single_leader_manager, env},
                           .options = *(const struct single_leader_options *)options,
-                          .role = ROLE_MANAGER, .vacant_ns = -1, .fence_at_ns = -1,
+                          .role = ROLE_MANAGER,
+                          .vacant_ns = -1,
+                          .fence_at_ns = -1,
                           .candidate = UINT32_MAX};
     m->nodes = allocator_alloc(env->allocator, env->nodes * sizeof *m->nodes);
     m->managers = allocator_alloc(env->allocator, env->managers * sizeof *m->managers);
@@ -277,8 +282,8 @@ static int manager_start(struct env *env, const void *options, struct scheme **o
     if (!err) err = durable_load_role(env, &m->durable);
     bool first_start = err == -ENOENT;
     if (first_start) {
-        m->durable = (struct durable_role){.epoch = 1, .leader = env->leader_initial,
-                                           .voted_for = UINT32_MAX};
+        m->durable = (struct durable_role){
+            .epoch = 1, .leader = env->leader_initial, .voted_for = UINT32_MAX};
         err = 0;
     }
     if (err) {
@@ -290,8 +295,8 @@ static int manager_start(struct env *env, const void *options, struct scheme **o
     for (uint32_t node = 0; node < env->nodes; node++)
         m->nodes[node] = (struct watched_node){.heard_ns = now, .fence_at_ns = -1};
     for (uint32_t number = 0; number < env->managers; number++)
-        m->managers[number] = (struct watched_manager){.heard_ns = now, .coordinator = UINT32_MAX,
-                                                       .machine = UINT32_MAX};
+        m->managers[number] = (struct watched_manager){
+            .heard_ns = now, .coordinator = UINT32_MAX, .machine = UINT32_MAX};
     m->highest = m->durable.epoch;
     bool first = env->self == env->nodes;
     m->coordinator = first ? 0 : UINT32_MAX;
@@ -314,20 +319,26 @@ static void manager_receive(struct scheme *scheme, uint32_t from,
         if (directory_answer_decode(bytes, &answer) == 0) failover_claim_answered(m, &answer);
         return;
     }
-    if (message_decode(bytes, &message) || message_class != message_class_of(message.type)) return;
+    if (message_decode(bytes, &message) || message_class != message_class_of(message.type))
+        return;
     if (from >= env->nodes + env->managers || from == env->self) return;
     if (from < env->nodes) {
-        if (message.type == MESSAGE_PONG) receive_pong(m, from, &message);
-        else if (message.type == MESSAGE_PROMOTED) failover_promoted(m, from, &message);
+        if (message.type == MESSAGE_PONG)
+            receive_pong(m, from, &message);
+        else if (message.type == MESSAGE_PROMOTED)
+            failover_promoted(m, from, &message);
         return;
     }
     uint32_t number = from - env->nodes;
     m->managers[number].heard_ns = env->ops->monotonic_now(env);
     /* A predecessor that is back leads again before its request is judged. */
     coordinator_update(m, m->managers[number].heard_ns);
-    if (message.type == MESSAGE_HELLO) receive_hello(m, number, &message);
-    else if (message.type == MESSAGE_VOTE_ASK) receive_vote_ask(m, number, &message);
-    else if (message.type == MESSAGE_VOTE) failover_vote(m, number, &message);
+    if (message.type == MESSAGE_HELLO)
+        receive_hello(m, number, &message);
+    else if (message.type == MESSAGE_VOTE_ASK)
+        receive_vote_ask(m, number, &message);
+    else if (message.type == MESSAGE_VOTE)
+        failover_vote(m, number, &message);
 }
 
 static void manager_request(struct scheme *scheme, uint64_t request,
@@ -359,8 +370,8 @@ static void manager_inspect(struct scheme *scheme, struct scheme_inspection *out
         .epoch = m->durable.epoch,
         .leader = m->durable.leader,
         .lag_ns = -1,
-        .memory_bytes = sizeof *m + env->nodes * sizeof *m->nodes +
-                        env->managers * sizeof *m->managers,
+        .memory_bytes =
+            sizeof *m + env->nodes * sizeof *m->nodes + env->managers * sizeof *m->managers,
     };
 }
 

@@ -11,43 +11,49 @@ enum manager_timer { MANAGER_TIMER_PING = 1, MANAGER_TIMER_CHECK };
 
 /* What a manager knows of a node, from its last pong. */
 struct watched_node {
-    int64_t heard_ns;           /* monotonic */
+    int64_t heard_ns; /* monotonic */
     uint64_t epoch, position, mark_epoch;
     uint32_t flags;
-    int64_t fence_at_ns;        /* sync: when the dead follower is to be shot; -1 not decided */
-    bool fenced;                /* ordered during this absence */
-    bool suspected;             /* noted during this absence */
+    int64_t fence_at_ns; /* sync: when the dead follower is to be shot; -1 not decided */
+    bool fenced;         /* ordered during this absence */
+    bool suspected;      /* noted during this absence */
 };
 
 struct watched_manager {
     int64_t heard_ns;
-    uint32_t coordinator;       /* whom it follows, by its last hello */
-    uint32_t machine;           /* the node on its machine */
-    bool machine_down;          /* that node does not answer it */
-    uint64_t granted;           /* highest epoch for which it voted for this manager */
+    uint32_t coordinator; /* whom it follows, by its last hello */
+    uint32_t machine;     /* the node on its machine */
+    bool machine_down;    /* that node does not answer it */
+    uint64_t granted;     /* highest epoch for which it voted for this manager */
 };
 
 /* IDLE -> VOTING -> DECIDED -> PROMOTING -> CLAIMING -> IDLE */
-enum failover_phase { PHASE_IDLE, PHASE_VOTING, PHASE_DECIDED, PHASE_PROMOTING, PHASE_CLAIMING };
+enum failover_phase {
+    PHASE_IDLE,
+    PHASE_VOTING,
+    PHASE_DECIDED,
+    PHASE_PROMOTING,
+    PHASE_CLAIMING
+};
 
 struct manager {
     struct scheme base;
     struct single_leader_options options;
-    struct durable_role durable;     /* epoch and leader that it believes in, its vote */
-    struct watched_node *nodes;      /* [env.nodes] */
-    struct watched_manager *managers;/* [env.managers]; the own entry is unused */
-    enum role role;                  /* manager or coordinator */
-    uint32_t coordinator;            /* manager number, by its own view */
-    int64_t acts_from_ns;            /* coordinator: end of its election wait */
-    bool told;                       /* the leader is known by hearsay and was not seen leading yet */
-    int64_t vacant_ns;               /* since when the leader answers that it does not lead; -1 */
-    uint64_t highest;                /* epoch met anywhere */
+    struct durable_role durable;      /* epoch and leader that it believes in, its vote */
+    struct watched_node *nodes;       /* [env.nodes] */
+    struct watched_manager *managers; /* [env.managers]; the own entry is unused */
+    enum role role;                   /* manager or coordinator */
+    uint32_t coordinator;             /* manager number, by its own view */
+    int64_t acts_from_ns;             /* coordinator: end of its election wait */
+    bool told;         /* the leader is known by hearsay and was not seen leading yet */
+    int64_t vacant_ns; /* since when the leader answers that it does not lead; -1 */
+    uint64_t highest;  /* epoch met anywhere */
     uint64_t ping;
-    bool ticked;                     /* a ping period ended: repeat what was not answered */
+    bool ticked; /* a ping period ended: repeat what was not answered */
     /* the failover under way */
     enum failover_phase phase;
-    bool resumes;                    /* the old leader restarted and is to lead again */
-    uint64_t target;                 /* epoch of the promotion */
+    bool resumes;    /* the old leader restarted and is to lead again */
+    uint64_t target; /* epoch of the promotion */
     uint32_t candidate;
     int64_t fence_at_ns, promote_at_ns;
     bool quorum_noted, refused_noted;
@@ -56,7 +62,8 @@ struct manager {
 /* ---- manager.c ---- */
 bool manager_node_alive(const struct manager *m, uint32_t node, int64_t now);
 bool manager_alive(const struct manager *m, uint32_t number, int64_t now);
-/* Managers, itself included, that take this one for their coordinator; and how many a majority is. */
+/* Managers, itself included, that take this one for their coordinator; and how many a majority
+ * is. */
 uint32_t manager_supporters(const struct manager *m, int64_t now);
 uint32_t manager_majority(const struct manager *m);
 /* Believes in another leader from now on, durably. */

@@ -5,7 +5,7 @@
 #include "engines/replication/single_leader/single_leader.h"
 
 extern const struct option single_leader_option_table[];
-#define SINGLE_LEADER_OPTION_COUNT 35u   /* checked in options.c */
+#define SINGLE_LEADER_OPTION_COUNT 35u /* checked in options.c */
 
 const char *single_leader_options_check(const void *options, uint32_t nodes, char *out,
                                         size_t out_size);

@@ -1,8 +1,8 @@
 /* Reads: who may answer, and what happens to a session that has seen more than this node.
  *
- * A level asked for by the client (local, leader) goes before the option `reads`. A leader answers
- * from its own engine and asks nobody: one that was deposed without knowing it answers stale,
- * which is the weakness of the scheme and not of this file.
+ * A level asked for by the client (local, leader) goes before the option `reads`. A leader
+ * answers from its own engine and asks nobody: one that was deposed without knowing it answers
+ * stale, which is the weakness of the scheme and not of this file.
  *
  * A read that names a session position waits here until that position is applied, or is sent to
  * the leader. A leader that lacks the position itself (it was promoted without those writes)
@@ -20,7 +20,8 @@ static void refuse(struct replica *r, uint64_t request)
     struct env *env = r->base.env;
     bool elsewhere = r->role != ROLE_LEADER;
     struct reply reply = {.status = elsewhere ? STATUS_NOT_LEADER : STATUS_UNAVAILABLE,
-                          .epoch = r->epoch, .leader_hint = r->leader};
+                          .epoch = r->epoch,
+                          .leader_hint = r->leader};
     env->ops->reply(env, request, &reply);
 }
 
@@ -43,9 +44,9 @@ static void park(struct replica *r, uint64_t request, const struct operation *op
     struct env *env = r->base.env;
     if (r->parked_count == r->parked_capacity) {
         size_t capacity = r->parked_capacity ? r->parked_capacity * 2 : 8;
-        struct parked *grown = env->allocator->resize(
-            env->allocator->context, r->parked, r->parked_capacity * sizeof *grown,
-            capacity * sizeof *grown);
+        struct parked *grown = env->allocator->resize(env->allocator->context, r->parked,
+                                                      r->parked_capacity * sizeof *grown,
+                                                      capacity * sizeof *grown);
         if (!grown) replica_panic(r, ENOMEM, "no memory for a read");
         r->parked = grown;
         r->parked_capacity = capacity;
@@ -70,8 +71,10 @@ void reading_request(struct replica *r, uint64_t request, const struct operation
         return;
     }
     if (operation->session_position > r->applied.position) {
-        if (r->options.session_wait == SESSION_WAIT) park(r, request, operation);
-        else refuse(r, request);
+        if (r->options.session_wait == SESSION_WAIT)
+            park(r, request, operation);
+        else
+            refuse(r, request);
         return;
     }
     env->ops->detach(env);
@@ -90,10 +93,12 @@ void reading_wake(struct replica *r, bool on_timer)
         struct operation operation;
         int err = operation_decode(buffer_bytes(&parked.operation), &operation);
         ENV_CHECK(env, !err);
-        if (!may_answer(r, operation.level)) refuse(r, parked.request);
+        if (!may_answer(r, operation.level))
+            refuse(r, parked.request);
         else if (operation.session_position <= r->applied.position)
             reads_answer(env, parked.request, &operation, r->applied.position, r->epoch);
-        else if (on_timer && parked.deadline_ns <= now) refuse(r, parked.request);
+        else if (on_timer && parked.deadline_ns <= now)
+            refuse(r, parked.request);
         else {
             r->parked[kept++] = parked;
             continue;
@@ -101,8 +106,10 @@ void reading_wake(struct replica *r, bool on_timer)
         buffer_deinit(&parked.operation);
     }
     r->parked_count = kept;
-    if (!kept) env->ops->timer_cancel(env, TIMER_PARKED);
-    else if (on_timer) parked_timer_set(r);
+    if (!kept)
+        env->ops->timer_cancel(env, TIMER_PARKED);
+    else if (on_timer)
+        parked_timer_set(r);
 }
 
 void reading_refuse(struct replica *r)

@@ -10,21 +10,21 @@
  *
  * Invariants:
  * R1  The engine holds exactly the log up to `applied`, and says so itself: the mark is written
- *     by the same engine batch as the rows. So the engine needs no sync of its own: what it lost
- *     is replayed from the log, and the log is trimmed only behind an engine_sync.
- * R2  An epoch is adopted durably before anything is said or done under it.
- * R3  With after_sync, log entries that are not known to be acknowledged stay out of the engine,
- *     over a restart too: they are applied once the node leads, or has compared its log with a
- *     leader's (follower_start).
- * R4  A leader that is deposed answers whoever waits that nobody knows (indeterminate).
+ *     by the same engine batch as the rows. So the engine needs no sync of its own: what it
+ * lost is replayed from the log, and the log is trimmed only behind an engine_sync. R2  An
+ * epoch is adopted durably before anything is said or done under it. R3  With after_sync, log
+ * entries that are not known to be acknowledged stay out of the engine, over a restart too:
+ * they are applied once the node leads, or has compared its log with a leader's
+ * (follower_start). R4  A leader that is deposed answers whoever waits that nobody knows
+ * (indeterminate).
  *
- * Crash: role, log and engine are separate files. A log shorter than the engine (log_sync never)
- * begins anew behind the engine's mark; a log that begins behind it cannot repair the engine,
- * and the node is `stale` until a snapshot.
+ * Crash: role, log and engine are separate files. A log shorter than the engine (log_sync
+ * never) begins anew behind the engine's mark; a log that begins behind it cannot repair the
+ * engine, and the node is `stale` until a snapshot.
  *
- * Without epochs every epoch is 0: claims are last-wins, a leader ignores other leaders, and logs
- * are compared by position alone, so histories that diverged at equal length go unnoticed. That
- * is what MySQL replication by file and offset, and Redis before replication ids, did.
+ * Without epochs every epoch is 0: claims are last-wins, a leader ignores other leaders, and
+ * logs are compared by position alone, so histories that diverged at equal length go unnoticed.
+ * That is what MySQL replication by file and offset, and Redis before replication ids, did.
  *
  * Limit: a node whose disk was wiped is a first start. If the configuration names it leader it
  * leads an empty log until a peer tells of a longer one (`fresh`), as a Redis master that
@@ -34,10 +34,10 @@
 
 #include <errno.h>
 
-#define CLAIM_RETRY_NS    INT64_C(1000000000)
+#define CLAIM_RETRY_NS INT64_C(1000000000)
 #define TRANSFER_LIMIT_NS INT64_C(10000000000)
-#define APPLY_CHUNK       (1u << 20)      /* bytes of log applied as one engine batch */
-#define BOOT_HEARTBEATS   3               /* an old leader listens that long before it resumes */
+#define APPLY_CHUNK (1u << 20) /* bytes of log applied as one engine batch */
+#define BOOT_HEARTBEATS 3      /* an old leader listens that long before it resumes */
 
 const struct bytes applied_key = {"\0a", 2};
 
@@ -86,7 +86,8 @@ void replica_apply(struct replica *r, uint64_t position)
     struct env *env = r->base.env;
     while (r->applied.position < position) {
         uint32_t count;
-        int err = replog_read(r->log, r->applied.position + 1, APPLY_CHUNK, &r->entries, &count);
+        int err =
+            replog_read(r->log, r->applied.position + 1, APPLY_CHUNK, &r->entries, &count);
         if (err) replica_panic(r, err, "the replication log cannot be read");
         ENV_CHECK(env, count > 0);
         engine_batch_clear(&r->batch);
@@ -101,7 +102,7 @@ void replica_apply(struct replica *r, uint64_t position)
         }
         unsigned char value[APPLIED_SIZE];
         applied_encode(mark, value);
-        err = engine_batch_put(&r->batch, applied_key, bytes_of(value, sizeof value));   /* R1 */
+        err = engine_batch_put(&r->batch, applied_key, bytes_of(value, sizeof value)); /* R1 */
         if (!err)
             err = engine_write(env->engine, &r->batch,
                                env->engine_sync ? ENGINE_SYNC : ENGINE_NO_SYNC,
@@ -118,7 +119,7 @@ void replica_apply(struct replica *r, uint64_t position)
 void replica_trim(struct replica *r)
 {
     if (!replog_may_trim(r->log, r->applied.position)) return;
-    int err = engine_sync(r->base.env->engine);   /* R1 */
+    int err = engine_sync(r->base.env->engine); /* R1 */
     if (!err) err = replog_trim(r->log, r->applied.position);
     if (err) replica_panic(r, err, "the replication log cannot be trimmed");
 }
@@ -155,14 +156,16 @@ void replica_lead(struct replica *r, uint64_t epoch)
 {
     struct env *env = r->base.env;
     ENV_CHECK(env, !r->stale);
-    if (r->role == ROLE_LEADER) leader_end(r);
-    else follower_unfollow(r);
+    if (r->role == ROLE_LEADER)
+        leader_end(r);
+    else
+        follower_unfollow(r);
     env->ops->timer_cancel(env, TIMER_BOOT);
     env->ops->timer_cancel(env, TIMER_CLAIM);
     r->claiming = false;
     r->epoch = r->options.epochs ? epoch : 0;
     role_save(r, true);
-    replica_apply(r, replog_last(r->log).position);   /* R3 */
+    replica_apply(r, replog_last(r->log).position); /* R3 */
     r->leader = env->self;
     role_set(r, ROLE_LEADER);
     leader_begin(r);
@@ -172,8 +175,10 @@ void replica_lead(struct replica *r, uint64_t epoch)
 void replica_step_down(struct replica *r)
 {
     bool led = r->role == ROLE_LEADER;
-    if (led) leader_end(r);   /* R4 */
-    else follower_unfollow(r);
+    if (led)
+        leader_end(r); /* R4 */
+    else
+        follower_unfollow(r);
     r->leader = LEADER_UNKNOWN;
     r->reign = 0;
     r->fresh = false;
@@ -185,8 +190,10 @@ bool replica_adopt(struct replica *r, uint64_t epoch)
 {
     if (!r->options.epochs || epoch <= r->epoch) return false;
     r->epoch = epoch;
-    if (r->role == ROLE_LEADER || r->role == ROLE_RECOVERING) replica_step_down(r);
-    else role_save(r, false);
+    if (r->role == ROLE_LEADER || r->role == ROLE_RECOVERING)
+        replica_step_down(r);
+    else
+        role_save(r, false);
     return true;
 }
 
@@ -206,14 +213,15 @@ void replica_claim_answered(struct replica *r, const struct directory_answer *an
 {
     struct env *env = r->base.env;
     if (!r->claiming) return;
-    bool mine = answer->accepted && answer->node == env->self && answer->epoch == r->claim_epoch;
+    bool mine =
+        answer->accepted && answer->node == env->self && answer->epoch == r->claim_epoch;
     if (mine && r->claim_epoch > r->epoch) {
         env->ops->note(env, NOTE_LEADER_ELECTED, env->self, r->claim_epoch);
         r->claim_insists = false;
         replica_lead(r, r->claim_epoch);
         return;
     }
-    if (answer->accepted && !mine) return;   /* of an older claim */
+    if (answer->accepted && !mine) return; /* of an older claim */
     bool insists = r->claim_insists;
     replica_adopt(r, answer->epoch);
     if (insists) {
@@ -287,7 +295,8 @@ static void memory_init(struct replica *r)
 {
     struct env *env = r->base.env;
     struct buffer empty = {.allocator = env->allocator};
-    r->changes = r->batch = (struct engine_batch){.allocator = env->allocator, .encoded = empty};
+    r->changes = r->batch =
+        (struct engine_batch){.allocator = env->allocator, .encoded = empty};
     r->entries = r->payload = empty;
     overlay_init(&r->overlay, env->allocator);
     effects_init(&r->effects, env, &r->overlay);
@@ -329,7 +338,7 @@ static int recover(struct replica *r)
     }
     bool visible_unacknowledged =
         r->options.mode == MODE_ASYNC || r->options.ack_point == ACK_AFTER_COMMIT;
-    if (visible_unacknowledged) replica_apply(r, last.position);   /* R3 */
+    if (visible_unacknowledged) replica_apply(r, last.position); /* R3 */
     return 0;
 }
 
@@ -388,8 +397,10 @@ int replica_start(struct env *env, const void *options, struct scheme **out)
 void replica_stop(struct replica *r)
 {
     struct env *env = r->base.env;
-    if (r->role == ROLE_LEADER) leader_end(r);
-    else follower_unfollow(r);
+    if (r->role == ROLE_LEADER)
+        leader_end(r);
+    else
+        follower_unfollow(r);
     reading_refuse(r);
     if (r->log) {
         replog_drop_pending(r->log);

@@ -18,85 +18,92 @@
 #include "engines/replication/single_leader/replog.h"
 #include "engines/replication/single_leader/wire.h"
 
-#define REQUEST_CPU_NS 2000     /* deciding a request */
-#define ENTRY_CPU_NS   500      /* handling a log entry */
+#define REQUEST_CPU_NS 2000 /* deciding a request */
+#define ENTRY_CPU_NS 500    /* handling a log entry */
 
 enum replica_timer {
-    TIMER_HEARTBEAT = 1,    /* leader: announce, and a heartbeat to each follower */
-    TIMER_FALLBACK,         /* leader, semi_sync: the oldest waiter's patience ends */
-    TIMER_ACK,              /* follower: acknowledge */
-    TIMER_SUBSCRIBE,        /* follower: the leader is silent, subscribe or ask again */
-    TIMER_BOOT,             /* an old leader that restarted has listened long enough */
-    TIMER_CLAIM,            /* the directory did not answer */
-    TIMER_PARKED,           /* a read has waited long enough for its position */
-    TIMER_TRANSFER          /* a handover takes too long */
+    TIMER_HEARTBEAT = 1, /* leader: announce, and a heartbeat to each follower */
+    TIMER_FALLBACK,      /* leader, semi_sync: the oldest waiter's patience ends */
+    TIMER_ACK,           /* follower: acknowledge */
+    TIMER_SUBSCRIBE,     /* follower: the leader is silent, subscribe or ask again */
+    TIMER_BOOT,          /* an old leader that restarted has listened long enough */
+    TIMER_CLAIM,         /* the directory did not answer */
+    TIMER_PARKED,        /* a read has waited long enough for its position */
+    TIMER_TRANSFER       /* a handover takes too long */
 };
 
 /* The leader's view of another node. */
 struct follower {
-    bool subscribed;            /* and started: entries flow */
-    bool dropped;               /* sync: not waited for until it has caught up */
-    uint64_t nonce;             /* of its subscription */
-    uint64_t next, match;       /* next position to send; last one acknowledged */
-    int64_t acked_ns;           /* monotonic time of its last acknowledgement, -1 never */
+    bool subscribed;      /* and started: entries flow */
+    bool dropped;         /* sync: not waited for until it has caught up */
+    uint64_t nonce;       /* of its subscription */
+    uint64_t next, match; /* next position to send; last one acknowledged */
+    int64_t acked_ns;     /* monotonic time of its last acknowledgement, -1 never */
     /* a snapshot on its way to it */
     struct engine_cursor *cursor;
     uint64_t snapshot_nonce, snapshot_index;
     struct replog_mark snapshot_mark;
-    struct buffer chunk;        /* the last one sent, for a second ask */
-    struct buffer held_entry;   /* first row of the next chunk */
+    struct buffer chunk;      /* the last one sent, for a second ask */
+    struct buffer held_entry; /* first row of the next chunk */
     bool snapshot_done;
 };
 
 /* A follower's relation to its leader. */
 struct subscription {
     uint64_t nonce;
-    bool started;               /* the logs agree, entries may be appended */
-    bool refused;               /* on_return refuse: not joining this leadership */
-    bool snapshot;              /* asking for chunks */
-    bool rewinding;             /* its rows are not the leader's: answers no reads until then */
-    uint64_t snapshot_index;    /* of the chunk wanted */
-    struct vfs_file *staged; uint64_t staged_size;   /* file that receives it */
-    uint64_t discarded, discarded_first;             /* own writes that it will undo */
-    int64_t heard_ns;           /* monotonic, last message that counted */
-    int64_t announced_ns;       /* monotonic, last announcement */
-    int64_t retry_ns;           /* current patience */
-    int64_t resync_ns;          /* monotonic, when it last asked again; -1 never */
+    bool started;            /* the logs agree, entries may be appended */
+    bool refused;            /* on_return refuse: not joining this leadership */
+    bool snapshot;           /* asking for chunks */
+    bool rewinding;          /* its rows are not the leader's: answers no reads until then */
+    uint64_t snapshot_index; /* of the chunk wanted */
+    struct vfs_file *staged;
+    uint64_t staged_size;                /* file that receives it */
+    uint64_t discarded, discarded_first; /* own writes that it will undo */
+    int64_t heard_ns;                    /* monotonic, last message that counted */
+    int64_t announced_ns;                /* monotonic, last announcement */
+    int64_t retry_ns;                    /* current patience */
+    int64_t resync_ns;                   /* monotonic, when it last asked again; -1 never */
     uint64_t resync_position;
     bool ack_wanted, resync_wanted;
-    uint64_t leader_last; int64_t leader_time_ns;    /* of the latest append */
+    uint64_t leader_last;
+    int64_t leader_time_ns; /* of the latest append */
 };
 
-struct parked { uint64_t request; int64_t deadline_ns; struct buffer operation; };
+struct parked {
+    uint64_t request;
+    int64_t deadline_ns;
+    struct buffer operation;
+};
 
 struct replica {
     struct scheme base;
     struct single_leader_options options;
     struct replog *log;
-    struct overlay overlay;             /* logged and not applied */
+    struct overlay overlay; /* logged and not applied */
     struct effects effects;
     struct held held;                   /* answers that wait for acknowledgements */
     struct engine_batch changes, batch; /* of one operation; of an application */
     struct buffer entries, payload;     /* scratch */
     enum role role;
-    uint64_t epoch;                     /* highest seen; 0 without epochs */
-    uint32_t leader;                    /* whom it follows or itself; LEADER_UNKNOWN */
-    uint64_t reign;                     /* of that leadership */
+    uint64_t epoch;  /* highest seen; 0 without epochs */
+    uint32_t leader; /* whom it follows or itself; LEADER_UNKNOWN */
+    uint64_t reign;  /* of that leadership */
     struct durable_role durable;
-    struct replog_mark applied;         /* what the engine holds */
-    uint64_t committed;                 /* leader: safe by the mode's promise */
-    uint64_t leader_commit;             /* follower: as it was told */
-    bool stale;                         /* the engine does not hold what its mark says */
-    bool fresh;                         /* first boot with an empty disk, as leader */
-    struct follower *followers;         /* [nodes] */
-    bool fallen_back;                   /* semi_sync acts as async */
-    int64_t fallback_timer_ns;          /* since of the waiter that the timer is set for; -1 */
+    struct replog_mark applied; /* what the engine holds */
+    uint64_t committed;         /* leader: safe by the mode's promise */
+    uint64_t leader_commit;     /* follower: as it was told */
+    bool stale;                 /* the engine does not hold what its mark says */
+    bool fresh;                 /* first boot with an empty disk, as leader */
+    struct follower *followers; /* [nodes] */
+    bool fallen_back;           /* semi_sync acts as async */
+    int64_t fallback_timer_ns;  /* since of the waiter that the timer is set for; -1 */
     struct subscription subscription;
-    int64_t fresh_wall_ns;              /* follower: leader's wall time up to which all is applied */
-    bool claiming, claim_insists;       /* asking the directory; an operator wants it */
+    int64_t fresh_wall_ns;        /* follower: leader's wall time up to which all is applied */
+    bool claiming, claim_insists; /* asking the directory; an operator wants it */
     uint64_t claim_epoch;
-    uint32_t transfer_to;               /* handing over to; LEADER_UNKNOWN */
-    struct parked *parked; size_t parked_count, parked_capacity;
+    uint32_t transfer_to; /* handing over to; LEADER_UNKNOWN */
+    struct parked *parked;
+    size_t parked_count, parked_capacity;
 };
 
 /* ---- replica.c ---- */
@@ -143,11 +150,16 @@ void follower_subscribe(struct replica *r);
 void follower_start(struct replica *r, const struct message *message);
 void follower_append(struct replica *r, const struct message *message);
 void follower_flush(struct replica *r);
+/* The leader spoke: its silence counts from now. */
+void follower_heard(struct replica *r);
 void follower_ack_timer(struct replica *r);
 void follower_silence_timer(struct replica *r);
 /* True if every item of an entry's payload can be applied. */
 bool payload_valid(const struct replica *r, struct bytes payload);
-struct payload_item { bool is_delete; struct bytes key, value; };
+struct payload_item {
+    bool is_delete;
+    struct bytes key, value;
+};
 bool payload_next(struct bytes payload, size_t *at, struct payload_item *item);
 
 /* ---- snapshot.c ---- */

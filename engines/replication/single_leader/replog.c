@@ -1,5 +1,5 @@
-/* The replication log: segment files in the scheme's folder, named log-GENERATION-FIRST (both in
- * hexadecimal, so that names sort by age).
+/* The replication log: segment files in the scheme's folder, named log-GENERATION-FIRST (both
+ * in hexadecimal, so that names sort by age).
  *
  *   segment:  offset 0   8   "FLREPLOG"                       header, 32 bytes
  *             8          8   position before the first entry
@@ -16,23 +16,21 @@
  *             32         ..  payload
  *
  * Invariants:
- * I1  Positions are consecutive over all segments of the newest generation; older generations are
- *     leftovers of a reset and are removed at open.
- * I2  A segment's header repeats the mark at its predecessor's end, so a log whose beginning was
- *     trimmed still knows what came before.
- * I3  Only the newest segment is written; with `sync` each older one was synced to its end
- *     before its successor was made. A bad entry in an older one is then corruption, not a torn
- *     tail, and open fails with -EBADMSG.
- * I4  In memory an entry costs its offset and crc; the bytes of the latest ones are kept in
- *     `recent`, which always belongs to the newest segment.
+ * I1  Positions are consecutive over all segments of the newest generation; older generations
+ * are leftovers of a reset and are removed at open. I2  A segment's header repeats the mark at
+ * its predecessor's end, so a log whose beginning was trimmed still knows what came before. I3
+ * Only the newest segment is written; with `sync` each older one was synced to its end before
+ * its successor was made. A bad entry in an older one is then corruption, not a torn tail, and
+ * open fails with -EBADMSG. I4  In memory an entry costs its offset and crc; the bytes of the
+ * latest ones are kept in `recent`, which always belongs to the newest segment.
  *
- * Crash: an append that was not synced is cut at the first entry whose crc does not continue the
- * chain; entries behind it are gone with it, as they were not synced either. A reset makes the
- * new generation durable before it removes the old one. A truncation removes the newest segments
- * first, so what remains is always a prefix.
+ * Crash: an append that was not synced is cut at the first entry whose crc does not continue
+ * the chain; entries behind it are gone with it, as they were not synced either. A reset makes
+ * the new generation durable before it removes the old one. A truncation removes the newest
+ * segments first, so what remains is always a prefix.
  *
- * Limit: a synced entry of the newest segment that rots is taken for a torn tail. Telling the two
- * apart needs a durable end mark, which costs a second sync (Alagappan et al., FAST 2018).
+ * Limit: a synced entry of the newest segment that rots is taken for a torn tail. Telling the
+ * two apart needs a durable end mark, which costs a second sync (Alagappan et al., FAST 2018).
  */
 #include "engines/replication/single_leader/replog.h"
 
@@ -42,17 +40,20 @@
 
 #include "engines/replication/single_leader/durable.h"
 
-#define MAGIC        "FLREPLOG"
-#define HEADER_SIZE  32u
-#define NAME_SIZE    40u
-#define RECENT_MAX   (256u * 1024)      /* older entries are read back from the file */
+#define MAGIC "FLREPLOG"
+#define HEADER_SIZE 32u
+#define NAME_SIZE 40u
+#define RECENT_MAX (256u * 1024) /* older entries are read back from the file */
 
-struct slot { uint32_t offset, crc; };  /* of one entry, in its segment */
+struct slot {
+    uint32_t offset, crc;
+}; /* of one entry, in its segment */
 
 struct segment {
-    struct replog_mark base;            /* before its first entry */
-    struct slot *slots; size_t count, capacity;
-    uint64_t size;                      /* bytes with what is pending */
+    struct replog_mark base; /* before its first entry */
+    struct slot *slots;
+    size_t count, capacity;
+    uint64_t size; /* bytes with what is pending */
     struct vfs_file *file;
 };
 
@@ -60,13 +61,15 @@ struct replog {
     struct env *env;
     struct replog_config config;
     uint32_t generation;
-    struct segment *segments; size_t count, capacity;
+    struct segment *segments;
+    size_t count, capacity;
     struct replog_mark last;
-    uint64_t written, synced;           /* positions */
-    uint64_t written_size;              /* bytes of the newest segment that are in its file */
-    struct buffer recent;               /* encoded entries up to last */
-    uint64_t recent_offset;             /* of its first byte in the newest segment */
-    struct replog_run *runs; uint32_t runs_count, runs_capacity;
+    uint64_t written, synced; /* positions */
+    uint64_t written_size;    /* bytes of the newest segment that are in its file */
+    struct buffer recent;     /* encoded entries up to last */
+    uint64_t recent_offset;   /* of its first byte in the newest segment */
+    struct replog_run *runs;
+    uint32_t runs_count, runs_capacity;
 };
 
 static struct segment *newest(const struct replog *log)
@@ -113,8 +116,8 @@ static int run_extend(struct replog *log, uint64_t epoch, uint64_t position)
     }
     void *items = log->runs;
     size_t capacity = log->runs_capacity;
-    int err = array_grow(log->env->allocator, &items, sizeof *log->runs, log->runs_count,
-                         &capacity);
+    int err =
+        array_grow(log->env->allocator, &items, sizeof *log->runs, log->runs_count, &capacity);
     log->runs = items;
     log->runs_capacity = (uint32_t)capacity;
     if (!err) log->runs[log->runs_count++] = (struct replog_run){epoch, position};
@@ -179,8 +182,7 @@ static int segment_create(struct replog *log, struct replog_mark base, bool dura
     char path[DURABLE_PATH_SIZE];
     struct vfs_file *file;
     int err = segment_path(log, base.position + 1, path);
-    if (!err)
-        err = vfs_open(log->env->vfs, path, VFS_WRITE | VFS_CREATE | VFS_TRUNCATE, &file);
+    if (!err) err = vfs_open(log->env->vfs, path, VFS_WRITE | VFS_CREATE | VFS_TRUNCATE, &file);
     if (err) return err;
     err = vfs_write(file, 0, bytes_of(header, sizeof header), VFS_LOG);
     if (!err && durable) err = vfs_sync(file, VFS_LOG);
@@ -227,7 +229,7 @@ int replog_decode(struct bytes encoded, size_t *at, struct replog_entry *entry)
 
 struct listing {
     struct replog *log;
-    uint64_t *names;                    /* generation and first, pairs, sorted by the vfs */
+    uint64_t *names; /* generation and first, pairs, sorted by the vfs */
     size_t count, capacity;
 };
 
@@ -318,11 +320,12 @@ static int segment_recover(struct replog *log, uint64_t first, bool is_last)
     bool kept = false;
     err = file_read(log, file, &bytes);
     if (err) goto out;
-    bool continues = header_parse(buffer_bytes(&bytes), first, &base) &&
-                     (!log->count || (base.position == log->last.position &&
-                                      base.epoch == log->last.epoch && base.crc == log->last.crc));
+    bool continues =
+        header_parse(buffer_bytes(&bytes), first, &base) &&
+        (!log->count || (base.position == log->last.position && base.epoch == log->last.epoch &&
+                         base.crc == log->last.crc));
     if (!continues) {
-        err = log->config.sync && !is_last ? -EBADMSG : 1;                     /* I3 */
+        err = log->config.sync && !is_last ? -EBADMSG : 1; /* I3 */
         goto out;
     }
     if (!log->count) {
@@ -337,8 +340,10 @@ static int segment_recover(struct replog *log, uint64_t first, bool is_last)
     err = segment_scan(log, buffer_bytes(&bytes), &valid);
     if (err) goto out;
     if (valid < bytes.size) {
-        if (log->config.sync && !is_last) err = -EBADMSG;                      /* I3 */
-        else err = vfs_truncate(file, valid);
+        if (log->config.sync && !is_last)
+            err = -EBADMSG; /* I3 */
+        else
+            err = vfs_truncate(file, valid);
         if (!err) err = 1;
     }
 out:
@@ -391,8 +396,8 @@ int replog_open(struct env *env, const struct replog_config *config, struct repl
 {
     struct replog *log = allocator_alloc(env->allocator, sizeof *log);
     if (!log) return -ENOMEM;
-    *log = (struct replog){.env = env, .config = *config,
-                           .recent = {.allocator = env->allocator}};
+    *log =
+        (struct replog){.env = env, .config = *config, .recent = {.allocator = env->allocator}};
     struct listing listing = {.log = log};
     int err = vfs_list(env->vfs, env->dir, list_each, &listing);
     if (!err) err = log_recover(log, &listing);
@@ -420,10 +425,22 @@ void replog_close(struct replog *log)
 
 /* ---- state ---- */
 
-struct replog_mark replog_last(const struct replog *log) { return log->last; }
-struct replog_mark replog_base(const struct replog *log) { return log->segments[0].base; }
-uint64_t replog_written(const struct replog *log) { return log->written; }
-uint64_t replog_synced(const struct replog *log) { return log->synced; }
+struct replog_mark replog_last(const struct replog *log)
+{
+    return log->last;
+}
+struct replog_mark replog_base(const struct replog *log)
+{
+    return log->segments[0].base;
+}
+uint64_t replog_written(const struct replog *log)
+{
+    return log->written;
+}
+uint64_t replog_synced(const struct replog *log)
+{
+    return log->synced;
+}
 
 uint64_t replog_memory(const struct replog *log)
 {
@@ -439,8 +456,10 @@ static struct segment *segment_of(const struct replog *log, uint64_t position)
     size_t low = 0, high = log->count - 1;
     while (low < high) {
         size_t middle = (low + high + 1) / 2;
-        if (log->segments[middle].base.position < position) low = middle;
-        else high = middle - 1;
+        if (log->segments[middle].base.position < position)
+            low = middle;
+        else
+            high = middle - 1;
     }
     return &log->segments[low];
 }
@@ -456,9 +475,8 @@ int replog_mark_at(struct replog *log, uint64_t position, struct replog_mark *ma
     const struct segment *segment = segment_of(log, position);
     uint32_t run = 0;
     while (log->runs[run].last < position) run++;
-    *mark = (struct replog_mark){
-        position, log->runs[run].epoch,
-        segment->slots[position - segment->base.position - 1].crc};
+    *mark = (struct replog_mark){position, log->runs[run].epoch,
+                                 segment->slots[position - segment->base.position - 1].crc};
     return 0;
 }
 
@@ -576,7 +594,8 @@ int replog_read(struct replog *log, uint64_t from, size_t bytes_max, struct buff
     size_t first = (size_t)(from - segment->base.position - 1), end = first;
     uint64_t start = segment->slots[first].offset, stop = start;
     while (end < segment->count) {
-        uint64_t next = end + 1 < segment->count ? segment->slots[end + 1].offset : segment->size;
+        uint64_t next =
+            end + 1 < segment->count ? segment->slots[end + 1].offset : segment->size;
         if (end > first && next - start > bytes_max) break;
         stop = next;
         end++;
@@ -680,7 +699,8 @@ int replog_trim(struct replog *log, uint64_t limit)
     memmove(log->segments, log->segments + done, (log->count - done) * sizeof *log->segments);
     log->count -= done;
     uint32_t gone = 0;
-    while (gone + 1 < log->runs_count && log->runs[gone].last < replog_base(log).position) gone++;
+    while (gone + 1 < log->runs_count && log->runs[gone].last < replog_base(log).position)
+        gone++;
     memmove(log->runs, log->runs + gone, (log->runs_count - gone) * sizeof *log->runs);
     log->runs_count -= gone;
     return err;

@@ -7,25 +7,32 @@
  *     replog_read(log, from, bytes_max, &out, &count);    encoded entries, as they are shipped
  *     replog_close(log);
  *
- * Positions count from 1. An entry's crc covers the crc of the entry before it: equal crc at one
- * position means equal logs up to there. All calls return 0 or -errno; after an error of write
- * or sync the log says nothing about what is durable, and its node must stop.
+ * Positions count from 1. An entry's crc covers the crc of the entry before it: equal crc at
+ * one position means equal logs up to there. All calls return 0 or -errno; after an error of
+ * write or sync the log says nothing about what is durable, and its node must stop.
  */
 #ifndef FAULTLINE_ENGINES_REPLICATION_SINGLE_LEADER_REPLOG_H
 #define FAULTLINE_ENGINES_REPLICATION_SINGLE_LEADER_REPLOG_H
 
 #include "engines/replication/env.h"
 
-#define REPLOG_HEAD 32u     /* of an encoded entry */
+#define REPLOG_HEAD 32u /* of an encoded entry */
 
 /* A place in a log: the entry at `position` and everything before it. */
-struct replog_mark { uint64_t position, epoch; uint32_t crc; };
+struct replog_mark {
+    uint64_t position, epoch;
+    uint32_t crc;
+};
 
-struct replog_entry { struct replog_mark mark; int64_t time_ns; struct bytes payload; };
+struct replog_entry {
+    struct replog_mark mark;
+    int64_t time_ns;
+    struct bytes payload;
+};
 
 struct replog_config {
-    bool sync;                                 /* replog_write syncs */
-    int64_t segment_bytes, segment_entries;    /* a segment ends after either */
+    bool sync;                              /* replog_write syncs */
+    int64_t segment_bytes, segment_entries; /* a segment ends after either */
     int64_t retention_entries, retention_bytes;
 };
 
@@ -33,10 +40,11 @@ struct replog;
 int replog_open(struct env *env, const struct replog_config *config, struct replog **out);
 void replog_close(struct replog *log);
 
-struct replog_mark replog_last(const struct replog *log);     /* base when empty */
-struct replog_mark replog_base(const struct replog *log);     /* before the first entry kept */
-uint64_t replog_written(const struct replog *log);            /* last position in the file */
-uint64_t replog_synced(const struct replog *log);             /* last position synced by this life, or found at open */
+struct replog_mark replog_last(const struct replog *log); /* base when empty */
+struct replog_mark replog_base(const struct replog *log); /* before the first entry kept */
+uint64_t replog_written(const struct replog *log);        /* last position in the file */
+uint64_t replog_synced(
+    const struct replog *log); /* last position synced by this life, or found at open */
 uint64_t replog_memory(const struct replog *log);
 /* Mark at base <= position <= last; -ENOENT outside. */
 int replog_mark_at(struct replog *log, uint64_t position, struct replog_mark *mark);
@@ -62,7 +70,9 @@ int replog_trim(struct replog *log, uint64_t limit);
 
 /* Runs of equal epochs, oldest first: the epoch and its last position. The first may reach
  * back before the base. */
-struct replog_run { uint64_t epoch, last; };
+struct replog_run {
+    uint64_t epoch, last;
+};
 uint32_t replog_runs(const struct replog *log, const struct replog_run **runs);
 /* The longest common prefix of a log and the runs of another one, by epochs: the last position
  * of the highest epoch that both have, as far as both have it. 0 when there is none. */

@@ -8,15 +8,17 @@
  *   mode sync        and after all followers have it (DRBD protocol C); a manager may tell the
  *                    leader to go on without a dead one
  *
- * The parts are listed in replica.h; each says what it guarantees. Here: who may say what to whom.
+ * The parts are listed in replica.h; each says what it guarantees. Here: who may say what to
+ * whom.
  *
  * Deviations and what is real
- * - MySQL ships binary-log events of transactions and its replicas write a relay log; here an entry
- *   is one client operation as puts and deletes, and the follower's log is a copy of the leader's.
- * - MySQL's replicas acknowledge only when asked; Redis's every second; here every ack_interval and
- *   at once while a writer waits.
- * - Redis shares no log position after a failover that is not in its backlog and then resyncs in
- *   full; here epochs and a crc over the log find the common prefix.
+ * - MySQL ships binary-log events of transactions and its replicas write a relay log; here an
+ * entry is one client operation as puts and deletes, and the follower's log is a copy of the
+ * leader's.
+ * - MySQL's replicas acknowledge only when asked; Redis's every second; here every ack_interval
+ * and at once while a writer waits.
+ * - Redis shares no log position after a failover that is not in its backlog and then resyncs
+ * in full; here epochs and a crc over the log find the common prefix.
  * - Orchestrator, Pacemaker and Sentinel are many programs; manager.c keeps what they have in
  *   common: detection, a coordinator, votes, fencing, promotion, and a directory for clients.
  *
@@ -28,7 +30,7 @@
 #include "engines/replication/single_leader/manager.h"
 #include "engines/replication/single_leader/replica.h"
 
-#define ANNOUNCED_HEARTBEATS 4    /* a leader not heard for that long may be left for another */
+#define ANNOUNCED_HEARTBEATS 4 /* a leader not heard for that long may be left for another */
 
 /* ---- announcements ---- */
 
@@ -57,8 +59,10 @@ static void receive_announce(struct replica *r, uint32_t from, const struct mess
     uint64_t epoch = message->fields[FIELD_EPOCH], reign = message->fields[FIELD_REIGN];
     if (!reign) return;
     if (r->options.epochs && epoch < r->epoch) {
-        if (r->role == ROLE_LEADER) leader_announce(r, from);
-        else known_send(r, from);
+        if (r->role == ROLE_LEADER)
+            leader_announce(r, from);
+        else
+            known_send(r, from);
         return;
     }
     bool higher = replica_adopt(r, epoch);
@@ -68,8 +72,10 @@ static void receive_announce(struct replica *r, uint32_t from, const struct mess
         if (!r->options.epochs || from > env->self) return;
         replica_step_down(r);
     }
-    if (higher || worth_following(r, from, reign)) follower_follow(r, from, reign);
-    else if (r->leader == from) r->subscription.announced_ns = env->ops->monotonic_now(env);
+    if (higher || worth_following(r, from, reign))
+        follower_follow(r, from, reign);
+    else if (r->leader == from)
+        r->subscription.announced_ns = env->ops->monotonic_now(env);
 }
 
 static void receive_known(struct replica *r, uint32_t from, const struct message *message)
@@ -149,7 +155,8 @@ static void receive_manager(struct replica *r, uint32_t from, const struct messa
 
 /* ---- between leader and follower ---- */
 
-static void receive_from_follower(struct replica *r, uint32_t from, const struct message *message)
+static void receive_from_follower(struct replica *r, uint32_t from,
+                                  const struct message *message)
 {
     if (replica_adopt(r, message->fields[FIELD_EPOCH])) return;
     if (r->role != ROLE_LEADER) return;
@@ -164,7 +171,7 @@ static void receive_from_leader(struct replica *r, uint32_t from, const struct m
 {
     uint64_t epoch = message->fields[FIELD_EPOCH];
     if (r->options.epochs && epoch < r->epoch) {
-        known_send(r, from);   /* a deposed leader learns it from those who follow another */
+        known_send(r, from); /* a deposed leader learns it from those who follow another */
         return;
     }
     if (from != r->leader || r->role != ROLE_FOLLOWER || epoch != r->epoch) return;
@@ -173,8 +180,10 @@ static void receive_from_leader(struct replica *r, uint32_t from, const struct m
         return;
     }
     if (message->fields[FIELD_REIGN] != r->reign) return;
-    if (message->type == MESSAGE_APPEND) follower_append(r, message);
-    else if (message->fields[FIELD_NONCE] == r->subscription.nonce) follower_start(r, message);
+    if (message->type == MESSAGE_APPEND)
+        follower_append(r, message);
+    else if (message->fields[FIELD_NONCE] == r->subscription.nonce)
+        follower_start(r, message);
 }
 
 static void receive_node(struct replica *r, uint32_t from, const struct message *message)
@@ -184,7 +193,8 @@ static void receive_node(struct replica *r, uint32_t from, const struct message 
     case MESSAGE_WHO:
         if (r->role == ROLE_LEADER && message->fields[FIELD_EPOCH] <= r->epoch)
             leader_announce(r, from);
-        else if (!replica_adopt(r, message->fields[FIELD_EPOCH])) known_send(r, from);
+        else if (!replica_adopt(r, message->fields[FIELD_EPOCH]))
+            known_send(r, from);
         break;
     case MESSAGE_KNOWN: receive_known(r, from, message); break;
     case MESSAGE_SUBSCRIBE:
@@ -200,8 +210,8 @@ static void receive_node(struct replica *r, uint32_t from, const struct message 
 
 /* ---- the contract ---- */
 
-static void scheme_receive(struct scheme *scheme, uint32_t from, enum message_class message_class,
-                           struct bytes bytes)
+static void scheme_receive(struct scheme *scheme, uint32_t from,
+                           enum message_class message_class, struct bytes bytes)
 {
     struct replica *r = (struct replica *)scheme;
     struct env *env = scheme->env;
@@ -211,10 +221,13 @@ static void scheme_receive(struct scheme *scheme, uint32_t from, enum message_cl
         if (directory_answer_decode(bytes, &answer) == 0) replica_claim_answered(r, &answer);
         return;
     }
-    if (message_decode(bytes, &message) || message_class != message_class_of(message.type)) return;
+    if (message_decode(bytes, &message) || message_class != message_class_of(message.type))
+        return;
     if (from >= env->nodes + env->managers || from == env->self) return;
-    if (from >= env->nodes) receive_manager(r, from, &message);
-    else receive_node(r, from, &message);
+    if (from >= env->nodes)
+        receive_manager(r, from, &message);
+    else
+        receive_node(r, from, &message);
 }
 
 static void scheme_request(struct scheme *scheme, uint64_t request,
@@ -231,16 +244,18 @@ static void scheme_request(struct scheme *scheme, uint64_t request,
         leader_write(r, request, operation);
         return;
     }
-    struct reply reply = {.status = STATUS_NOT_LEADER, .epoch = r->epoch,
-                          .leader_hint = r->leader};
+    struct reply reply = {
+        .status = STATUS_NOT_LEADER, .epoch = r->epoch, .leader_hint = r->leader};
     env->ops->reply(env, request, &reply);
 }
 
 static void boot_timer(struct replica *r)
 {
     if (r->role != ROLE_RECOVERING || r->stale || r->claiming) return;
-    if (r->options.epochs) replica_claim(r, false);
-    else replica_lead(r, 0);
+    if (r->options.epochs)
+        replica_claim(r, false);
+    else
+        replica_lead(r, 0);
 }
 
 static void scheme_timer(struct scheme *scheme, uint64_t id)
@@ -268,8 +283,10 @@ static void scheme_timer(struct scheme *scheme, uint64_t id)
 static void scheme_flush(struct scheme *scheme)
 {
     struct replica *r = (struct replica *)scheme;
-    if (r->role == ROLE_LEADER) leader_flush(r);
-    else follower_flush(r);
+    if (r->role == ROLE_LEADER)
+        leader_flush(r);
+    else
+        follower_flush(r);
 }
 
 static int scheme_admin(struct scheme *scheme, const struct admin_command *command)
@@ -283,7 +300,8 @@ static void scheme_inspect(struct scheme *scheme, struct scheme_inspection *out)
     struct env *env = scheme->env;
     bool leads = r->role == ROLE_LEADER;
     int64_t lag = -1;
-    if (leads) lag = 0;
+    if (leads)
+        lag = 0;
     else if (r->fresh_wall_ns != INT64_MIN) {
         lag = env->ops->wall_now(env) - r->fresh_wall_ns;
         if (lag < 0) lag = 0;
@@ -312,8 +330,9 @@ const struct scheme_ops single_leader_scheme = {
     .abi_version = SCHEME_ABI_VERSION,
     .struct_size = sizeof(struct scheme_ops),
     .name = "single_leader",
-    .doc = "one leader ships its log: async, semi-synchronous or synchronous; failover by hand or "
-           "by managers",
+    .doc =
+        "one leader ships its log: async, semi-synchronous or synchronous; failover by hand or "
+        "by managers",
     .options = single_leader_option_table,
     .options_count = SINGLE_LEADER_OPTION_COUNT,
     .options_size = sizeof(struct single_leader_options),

@@ -9,19 +9,19 @@
  *   ACK (end)                        ->
  *
  * `next` runs ahead of acknowledgements by at most the window, so a link with a long delay is
- * kept full. Nothing is resent by a timer: a follower that sees a gap (an append or heartbeat that
- * begins behind its end) asks for it by an ACK with RESYNC. A heartbeat is an APPEND without
- * entries, so a gap at the end of the stream is found too.
+ * kept full. Nothing is resent by a timer: a follower that sees a gap (an append or heartbeat
+ * that begins behind its end) asks for it by an ACK with RESYNC. A heartbeat is an APPEND
+ * without entries, so a gap at the end of the stream is found too.
  *
- * S1  An acknowledgement counts only with the nonce of the current subscription: one from before
- *     a truncation can never count for entries that are gone.
- * S2  Only entries that are in the leader's own file (and synced, with log_sync always) leave.
+ * S1  An acknowledgement counts only with the nonce of the current subscription: one from
+ * before a truncation can never count for entries that are gone. S2  Only entries that are in
+ * the leader's own file (and synced, with log_sync always) leave.
  */
 #include <errno.h>
 
 #include "engines/replication/single_leader/replica.h"
 
-#define RUN_SIZE 16u    /* u64 epoch, u64 last */
+#define RUN_SIZE 16u /* u64 epoch, u64 last */
 
 /* How far the follower's log agrees with this one, by epochs. */
 static uint64_t common_by_epochs(struct replica *r, const struct message *message)
@@ -64,7 +64,7 @@ void shipping_subscribe(struct replica *r, uint32_t from, const struct message *
     start.fields[FIELD_LAST] = last;
     start.fields[FIELD_FLAGS] = snapshot ? FLAG_SNAPSHOT : 0;
     message_send(env, from, &start);
-    if (follower->nonce != message->fields[FIELD_NONCE]) follower->match = 0;   /* S1 */
+    if (follower->nonce != message->fields[FIELD_NONCE]) follower->match = 0; /* S1 */
     follower->nonce = message->fields[FIELD_NONCE];
     follower->next = common + 1;
     follower->subscribed = !snapshot;
@@ -75,7 +75,7 @@ void shipping_ack(struct replica *r, uint32_t from, const struct message *messag
     struct env *env = r->base.env;
     struct follower *follower = &r->followers[from];
     uint64_t position = message->fields[FIELD_POSITION];
-    if (message->fields[FIELD_NONCE] != follower->nonce || !follower->nonce) return;   /* S1 */
+    if (message->fields[FIELD_NONCE] != follower->nonce || !follower->nonce) return; /* S1 */
     if (position > replog_written(r->log)) return;
     follower->acked_ns = env->ops->monotonic_now(env);
     if (!follower->subscribed) return;
@@ -124,7 +124,7 @@ static void too_late(struct replica *r, uint32_t to)
 void shipping_send(struct replica *r)
 {
     struct env *env = r->base.env;
-    uint64_t end = replog_written(r->log);   /* S2 */
+    uint64_t end = replog_written(r->log); /* S2 */
     for (uint32_t node = 0; node < env->nodes; node++) {
         struct follower *follower = &r->followers[node];
         if (node == env->self) continue;

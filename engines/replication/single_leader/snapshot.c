@@ -5,8 +5,9 @@
  *             <- SNAPSHOT_CHUNK index, mark, rows, perhaps LAST
  *   ... until LAST; then it installs and subscribes behind the mark
  *
- * The follower drives: a chunk that is lost is asked for again, and the leader keeps the last one
- * it sent for that. If the leader does not know where it was (it restarted), it begins again.
+ * The follower drives: a chunk that is lost is asked for again, and the leader keeps the last
+ * one it sent for that. If the leader does not know where it was (it restarted), it begins
+ * again.
  *
  * Rows travel as {u32 key size, u32 value size, key, value}. The mark's own key is not sent.
  *
@@ -15,10 +16,10 @@
  *                       48  .. chunks: u32 size, u32 crc32c of the rows, rows
  *
  * N1  Until every chunk is there the node keeps its old rows and log; chunks go to
- *     `snapshot.new`. The whole file is synced and renamed to `snapshot`, which is the decision.
- * N2  Installing can be repeated: wipe the engine, put the rows, set the mark, sync, begin the log
- *     behind the mark, remove the file. A crash anywhere in it leads to the same at the next
- *     start, and a half-wiped engine is never served.
+ *     `snapshot.new`. The whole file is synced and renamed to `snapshot`, which is the
+ * decision. N2  Installing can be repeated: wipe the engine, put the rows, set the mark, sync,
+ * begin the log behind the mark, remove the file. A crash anywhere in it leads to the same at
+ * the next start, and a half-wiped engine is never served.
  *
  * Not modelled: a limit on how many snapshots a leader sends at once.
  */
@@ -26,12 +27,12 @@
 
 #include "engines/replication/single_leader/replica.h"
 
-#define MAGIC         "FLSNAPSH"
-#define HEADER_SIZE   48u
-#define CHUNK_HEAD    8u
-#define STAGED_NAME   "snapshot.new"
+#define MAGIC "FLSNAPSH"
+#define HEADER_SIZE 48u
+#define CHUNK_HEAD 8u
+#define STAGED_NAME "snapshot.new"
 #define SNAPSHOT_NAME "snapshot"
-#define BATCH_ROWS    256u      /* rows written or deleted as one engine batch */
+#define BATCH_ROWS 256u /* rows written or deleted as one engine batch */
 
 /* ---- the leader's side ---- */
 
@@ -61,8 +62,8 @@ static int chunk_fill(struct replica *r, struct follower *follower)
 {
     size_t limit = (size_t)r->options.snapshot_chunk_bytes;
     buffer_clear(&follower->chunk);
-    int err = buffer_append(&follower->chunk, follower->held_entry.data,
-                            follower->held_entry.size);
+    int err =
+        buffer_append(&follower->chunk, follower->held_entry.data, follower->held_entry.size);
     buffer_clear(&follower->held_entry);
     struct bytes key, value;
     int more = 0;
@@ -162,8 +163,7 @@ static int staged_create(struct replica *r, const struct message *message)
     int err = durable_path(env, STAGED_NAME, path);
     if (s->staged) vfs_close(s->staged);
     s->staged = NULL;
-    if (!err)
-        err = vfs_open(env->vfs, path, VFS_WRITE | VFS_CREATE | VFS_TRUNCATE, &s->staged);
+    if (!err) err = vfs_open(env->vfs, path, VFS_WRITE | VFS_CREATE | VFS_TRUNCATE, &s->staged);
     if (!err) err = vfs_write(s->staged, 0, bytes_of(header, sizeof header), VFS_REPAIR);
     s->staged_size = HEADER_SIZE;
     return err;
@@ -222,13 +222,12 @@ static bool rows_valid(const struct replica *r, struct bytes rows)
 
 void snapshot_chunk(struct replica *r, const struct message *message)
 {
-    struct env *env = r->base.env;
     struct subscription *s = &r->subscription;
     uint64_t index = message->fields[FIELD_INDEX];
     if (!s->snapshot || message->fields[FIELD_NONCE] != s->nonce) return;
     if (!rows_valid(r, message->payload)) return;
     if (index != 0 && (index != s->snapshot_index || !s->staged)) return;
-    s->heard_ns = env->ops->monotonic_now(env);
+    follower_heard(r);
     int err = index == 0 ? staged_create(r, message) : 0;
     if (!err) err = staged_add(r, message->payload);
     if (err) replica_panic(r, err, "a snapshot cannot be kept");
@@ -245,7 +244,8 @@ void snapshot_chunk(struct replica *r, const struct message *message)
 
 /* ---- installing ---- */
 
-/* Deletes every key; in batches, unsynced: the sync at the end of the installation covers it. */
+/* Deletes every key; in batches, unsynced: the sync at the end of the installation covers it.
+ */
 static int engine_wipe(struct replica *r)
 {
     struct env *env = r->base.env;
@@ -267,7 +267,8 @@ static int engine_wipe(struct replica *r)
     engine_scan_close(cursor);
     if (!err && more < 0) err = more;
     if (!err && r->batch.count)
-        err = engine_write(env->engine, &r->batch, ENGINE_NO_SYNC, env->ops->monotonic_now(env));
+        err =
+            engine_write(env->engine, &r->batch, ENGINE_NO_SYNC, env->ops->monotonic_now(env));
     engine_batch_clear(&r->batch);
     return err;
 }
@@ -334,8 +335,8 @@ static int install(struct replica *r, struct vfs_file *file, const unsigned char
     int err = engine_wipe(r);
     if (!err) err = staged_read(r, file, true);
     if (!err)
-        err = engine_put(env->engine, applied_key, bytes_of(value, sizeof value), env->allocator,
-                         ENGINE_NO_SYNC, env->ops->monotonic_now(env));
+        err = engine_put(env->engine, applied_key, bytes_of(value, sizeof value),
+                         env->allocator, ENGINE_NO_SYNC, env->ops->monotonic_now(env));
     if (!err) err = engine_sync(env->engine);
     if (!err) err = replog_reset(r->log, mark);
     if (err) return err;
@@ -344,8 +345,7 @@ static int install(struct replica *r, struct vfs_file *file, const unsigned char
     overlay_clear(&r->overlay);
     env->ops->note(env, NOTE_SNAPSHOT, env->self, mark.position);
     uint64_t discarded = get_u64(header + 28);
-    if (discarded)
-        env->ops->note(env, NOTE_WRITES_DISCARDED, discarded, get_u64(header + 36));
+    if (discarded) env->ops->note(env, NOTE_WRITES_DISCARDED, discarded, get_u64(header + 36));
     return 0;
 }
 

@@ -1,7 +1,8 @@
 /* One table says which fields a message has, in which class it travels and whether a payload
  * follows; encoding, decoding and the text form all read it.
  *
- *   message: u8 type, u64 for each field of the type in the order of enum message_field, payload
+ *   message: u8 type, u64 for each field of the type in the order of enum message_field,
+ * payload
  */
 #include "engines/replication/single_leader/wire.h"
 
@@ -10,9 +11,14 @@
 #include <stdio.h>
 
 #define HEAD_MAX (1 + 8 * FIELD_TYPES)
-#define F(name)  (1u << FIELD_##name)
+#define F(name) (1u << FIELD_##name)
 
-struct shape { const char *name; enum message_class message_class; bool payload; uint32_t fields; };
+struct shape {
+    const char *name;
+    enum message_class message_class;
+    bool payload;
+    uint32_t fields;
+};
 
 static const struct shape shapes[MESSAGE_TYPES] = {
     [MESSAGE_ANNOUNCE] = {"announce", MESSAGE_CONTROL, false, F(EPOCH) | F(REIGN) | F(LAST)},
@@ -47,8 +53,8 @@ static const struct shape shapes[MESSAGE_TYPES] = {
 };
 
 static const char *const field_words[FIELD_TYPES] = {
-    "epoch",  "reign", "nonce", "position", "mark_epoch", "crc",  "last",    "commit",
-    "time",   "count", "index", "node",     "peer",       "machine", "flags"};
+    "epoch", "reign", "nonce", "position", "mark_epoch", "crc",     "last", "commit",
+    "time",  "count", "index", "node",     "peer",       "machine", "flags"};
 
 enum message_class message_class_of(enum message_type type)
 {
