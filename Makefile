@@ -25,9 +25,7 @@ LIBS   := -lcyaml -lyaml -ljansson -lxxhash
 comma  := ,
 SANLD  := $(if $(filter san,$(VARIANT)),-fsanitize=address$(comma)undefined,)
 
-# Layers that wait for those below them; empty once the tree is whole.
-EXCLUDE ?= sim/campaign/% sim/cli/%
-SRC   := $(filter-out sim/cli/main.c $(EXCLUDE),$(wildcard engines/*.c engines/*/*.c engines/*/*/*.c sim/*/*.c reports/*.c))
+SRC   := $(filter-out sim/cli/main.c,$(wildcard engines/*.c engines/*/*.c engines/*/*/*.c sim/*/*.c reports/*.c))
 OBJ   := $(SRC:%.c=$(BUILD)/%.o)
 SUPPORT := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
 TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/*/test_*.c))
