@@ -245,8 +245,8 @@ static enum kernel_stop simulate(struct run *run)
     enum kernel_stop stop = kernel_run(run->kernel, plan->duration_ns);
     if (stop != KERNEL_DONE) return stop;
     stop = world_finish(run->world, &plan->finish);
-    if (stop != KERNEL_DONE || !plan->finish.read_all) return stop;
-    return workload_read_all(run->workload, kernel_now(run->kernel) + 60 * NS_PER_S);
+    if (stop == KERNEL_DONE && plan->finish.read_all) stop = workload_read_all(run->workload, kernel_now(run->kernel) + 60 * NS_PER_S);
+    return stop == KERNEL_DONE ? kernel_verify(run->kernel) : stop;
 }
 
 struct run *run_execute(const struct plan *plan, const struct run_request *request)

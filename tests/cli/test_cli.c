@@ -116,7 +116,7 @@ static void test_unknown_words_get_the_nearest_and_exit_2(void **state)
     assert_int_equal(faultline("run %s/q.yaml --set replication.schem=none", scratch), 2);
     SAYS("did you mean");
     assert_int_equal(faultline("run"), 2);
-    assert_int_equal(faultline(""), 2);
+    assert_int_equal(faultline("%s", ""), 2);
     assert_int_equal(faultline("run %s/absent.yaml", scratch), 2);
     assert_int_equal(faultline("report %s", scratch), 2);
 }
