@@ -1,7 +1,7 @@
 /* The simulated disk: a small file system that takes time, keeps what was synced, and may lie, fail, rot or lose its power at any nanosecond.
  *
  * Files:   disk.c (this: life, cursor, settling, stops, counters), disk_vfs.c (the calls), disk_file.c (contents), disk_dir.c (names), disk_power.c (what survives),
- *          disk_device.c (costs, page cache), disk_fault.c, disk_preset.c.
+ *          disk_device.c (costs, page cache), disk_fault.c, disk_preset.c, disk_check.c.
  *
  * Time.    A call starts at the cursor and moves it; its effect is stamped with the cursor after it. The effect is in memory at once, for the calls that follow
  *          in host order, with what undoes it:

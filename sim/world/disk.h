@@ -99,5 +99,7 @@ void disk_fail_nth(struct disk *disk, uint64_t operations, int error);
 
 /* Order-independent hash of all file contents as readable now: equal disks, equal hash. */
 uint64_t disk_hash(struct disk *disk);
+/* Validates the whole object (invariants I1 to I5 of disk.c): a violation is a CHECK. For tests, after every mutation. */
+void disk_check(struct disk *disk);
 
 #endif

@@ -173,7 +173,9 @@ static bool byte_is_at_rest(const struct inode *inode, uint64_t offset)
 {
     for (uint32_t i = 0; i < inode->records_count; i++) {
         const struct record *record = &inode->records[i];
-        if (offset >= record->offset && offset - record->offset < record->size)
+        bool touched = offset >= record->offset && offset - record->offset < record->size;
+        bool beyond = record->size && offset >= record->size_before;   /* in space that a pending write leaves open */
+        if (touched || beyond)
             return false;
     }
     for (uint32_t i = 0; i < inode->failed_count; i++)

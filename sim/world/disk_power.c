@@ -239,21 +239,24 @@ static void lose_subset(struct power *power, struct inode *inode)
     cut(disk, inode, size);
 }
 
-/* Pending sectors of a file, each counted once: the same walk as in lose_subset. */
+static int run_order(const void *a, const void *b)
+{
+    const struct interval *left = a, *right = b;
+    return (left->start > right->start) - (left->start < right->start);
+}
+
+/* Pending sectors of a file, each counted once: as many as lose_subset walks. */
 static uint64_t pending_sectors(const struct inode *inode)
 {
     uint64_t count = 0;
     struct interval *runs = xmalloc((inode->records_count + 1) * sizeof *runs);
     uint32_t runs_count = 0;
     for (uint32_t r = 0; r < inode->records_count; r++) {
-        if (!touches_sectors(&inode->records[r]))
-            continue;
-        struct interval run = {(int64_t)sector_first(&inode->records[r]), (int64_t)sector_last(&inode->records[r]) + 1};
-        uint32_t i = runs_count++;
-        for (; i > 0 && runs[i - 1].start > run.start; i--)
-            runs[i] = runs[i - 1];
-        runs[i] = run;
+        const struct record *record = &inode->records[r];
+        if (touches_sectors(record))
+            runs[runs_count++] = (struct interval){(int64_t)sector_first(record), (int64_t)sector_last(record) + 1};
     }
+    qsort(runs, runs_count, sizeof *runs, run_order);
     int64_t reached = 0;
     for (uint32_t i = 0; i < runs_count; i++) {
         int64_t from = max_i64(runs[i].start, reached);
