@@ -174,9 +174,10 @@ void disk_settle(struct disk *disk, int64_t now_ns)
 
 /* ---- stops ---- */
 
-/* As it was at `now`: effects stamped at or after it never happened. */
+/* As it was at `now`: effects stamped at or after it never happened. What was settled happened: time does not run back over it. */
 static void take_back(struct disk *disk, int64_t now_ns)
 {
+    now_ns = max_i64(now_ns, disk->settled);
     disk_settle(disk, now_ns);
     while (disk->syncs_count) {
         struct inode *inode = disk->syncs[--disk->syncs_count].inode;

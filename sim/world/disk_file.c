@@ -397,19 +397,42 @@ static struct record *records_take(struct disk *disk, struct inode *inode, uint3
     return records;
 }
 
+/* The pages that a record dirtied, as the device holds them. One that failed before and was not dirtied since (only its length is pending) stays as it is. */
+static void failed_collect(struct inode *inode, const struct record *record)
+{
+    if (!record->size || record->grown)
+        return;
+    for (uint64_t page = record->offset / PAGE_SIZE; page * PAGE_SIZE < record->offset + record->size; page++) {
+        uint32_t i = failed_position(inode, page);
+        if (i == inode->failed_count || inode->failed[i].page != page)
+            failed_add(inode, page, page_copy(inode, page));
+    }
+}
+
+/* Pages beyond the length are nobody's; of the last one, neither are the bytes beyond it. */
+static void failed_clip(struct inode *inode, uint64_t size)
+{
+    while (inode->failed_count && inode->failed[inode->failed_count - 1].page * PAGE_SIZE >= size)
+        failed_remove(inode, inode->failed_count - 1);
+    if (!inode->failed_count)
+        return;
+    struct failed_page *last = &inode->failed[inode->failed_count - 1];
+    uint64_t end = size - last->page * PAGE_SIZE;
+    if (end < PAGE_SIZE)
+        memset(last->device + end, 0, PAGE_SIZE - end);
+}
+
 static void settle_failed(struct disk *disk, struct inode *inode, uint32_t position)
 {
     uint32_t count;
     struct record *records = records_take(disk, inode, &count);
     uint64_t device_size = inode->size;
-    for (uint32_t i = 0; i < position; i++)
-        if (records[i].size && !records[i].grown)
-            for (uint64_t page = records[i].offset / PAGE_SIZE; page * PAGE_SIZE < records[i].offset + records[i].size; page++)
-                failed_add(inode, page, page_copy(inode, page));
     uint64_t size = device_size;
-    for (uint32_t i = 0; i < position; i++)
+    for (uint32_t i = 0; i < position; i++) {
+        failed_collect(inode, &records[i]);
         if (!record_is_sync(&records[i]))
             size = records[i].size_after;
+    }
     struct record metadata = {
         .stamp = records[position].stamp, .sequence = records[position].sequence, .kind = RECORD_RESIZE,
         .size_before = device_size, .size_after = size, .grown = size > device_size,
@@ -423,8 +446,7 @@ static void settle_failed(struct disk *disk, struct inode *inode, uint32_t posit
         record_swap_in(disk, inode, &records[i]);
         record_deinit(&records[i]);
     }
-    while (inode->failed_count && inode->failed[inode->failed_count - 1].page * PAGE_SIZE >= size)
-        failed_remove(inode, inode->failed_count - 1);
+    failed_clip(inode, size);
     if (size != device_size)
         record_add(inode, metadata);
     tail_restore(disk, inode, records + position + 1, count - position - 1);

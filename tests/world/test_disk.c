@@ -235,7 +235,8 @@ static void test_disk_file_in_a_directory_whose_name_is_lost_is_lost(void **stat
 static void test_disk_rename_between_directories_is_durable_on_both_sides(void **state)
 {
     (void)state;
-    for (int side = 0; side < 2; side++) {
+    for (int round = 0; round < 4; round++) {
+        bool side = round & 1;
         struct disk *d = disk_new();
         struct vfs *v = disk_vfs(d);
         assert_int_equal(vfs_mkdir(v, "x"), 0);
@@ -246,7 +247,7 @@ static void test_disk_rename_between_directories_is_durable_on_both_sides(void *
         assert_int_equal(vfs_close(f), 0);
         assert_int_equal(vfs_rename(v, "x/a", "y/b"), 0);
         assert_int_equal(vfs_sync_dir(v, side ? "y" : "x"), 0);
-        disk_power_off(d, disk_cursor(d) + 1, DISK_ALL_LOST);
+        disk_power_off(d, disk_cursor(d) + 1, round & 2 ? DISK_ALL_LOST : DISK_ALL_KEPT);
         assert_text(d, "x/a", NULL);
         assert_text(d, "y/b", "");
         disk_destroy(d);
@@ -365,6 +366,51 @@ static void test_disk_two_lanes_on_one_name_wait_for_each_other(void **state)
     assert_int_equal(disk_end(d), 1010);
     disk_crash(d, 800);
     assert_text(d, "a", "1");
+    disk_destroy(d);
+}
+
+static void test_disk_two_lanes_on_one_file_wait_for_each_other(void **state)
+{
+    (void)state;
+    struct disk *d = disk_new();
+    struct vfs_file *f = file_open(d, "a");
+    disk_begin(d, 1000);
+    assert_int_equal(vfs_write(f, 0, BYTES_LITERAL("1"), VFS_LOG), 0);
+    assert_int_equal(disk_end(d), 1010);
+    disk_begin(d, 500);
+    assert_int_equal(vfs_sync(f, VFS_LOG), 0);
+    assert_int_equal(disk_end(d), 1010 + 1100);
+    disk_begin(d, 600);
+    assert_int_equal(vfs_truncate(f, 0), 0);
+    assert_int_equal(disk_end(d), 1010 + 1100);
+    disk_check(d);
+    disk_destroy(d);
+}
+
+static void test_disk_settled_effects_are_not_taken_back(void **state)
+{
+    (void)state;
+    struct disk *d = disk_new();
+    put(d, "a", 0, "1");
+    disk_settle(d, disk_cursor(d) + 1);
+    disk_crash(d, 5);
+    assert_text(d, "a", "1");
+    disk_destroy(d);
+}
+
+static void test_disk_pause_moves_the_start_of_a_sync_too(void **state)
+{
+    (void)state;
+    struct disk *d = disk_new();
+    disk_begin(d, 1000);
+    assert_int_equal(vfs_sync_dir(disk_vfs(d), ""), 0);
+    assert_int_equal(disk_end(d), 2100);
+    disk_pause(d, 900, 500);
+    disk_begin(d, 1200);
+    put(d, "a", 0, "");                  /* before 1500, when the sync begins now */
+    disk_end(d);
+    disk_power_off(d, 2601, DISK_ALL_LOST);
+    assert_text(d, "a", "");
     disk_destroy(d);
 }
 
@@ -504,6 +550,9 @@ int main(void)
         cmocka_unit_test(test_disk_half_done_sync_promises_nothing),
         cmocka_unit_test(test_disk_lanes_interleave_and_each_effect_keeps_its_stamp),
         cmocka_unit_test(test_disk_two_lanes_on_one_name_wait_for_each_other),
+        cmocka_unit_test(test_disk_two_lanes_on_one_file_wait_for_each_other),
+        cmocka_unit_test(test_disk_settled_effects_are_not_taken_back),
+        cmocka_unit_test(test_disk_pause_moves_the_start_of_a_sync_too),
         cmocka_unit_test(test_disk_pause_moves_later_stamps),
         cmocka_unit_test(test_disk_crash_closes_files_and_brings_unlinked_ones_to_an_end),
         cmocka_unit_test(test_disk_cut_stops_everything_from_the_nth_call_on),

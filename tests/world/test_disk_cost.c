@@ -99,6 +99,21 @@ static void test_disk_stop_gives_the_device_back(void **state)
     disk_destroy(d);
 }
 
+static void test_disk_pause_moves_reservations(void **state)
+{
+    (void)state;
+    struct disk_config config = disk_test_config();
+    config.queue_depth = 1;
+    struct vfs_file *f;
+    struct disk *d = disk_cold(&config, &f);
+    int64_t at = 10000000;
+    lane_read(d, f, at + 100, 0, 1);
+    disk_pause(d, at + 90, 1000);
+    assert_int_equal(lane_read(d, f, at + 100, 1, 1), 50 + COPY(1));
+    assert_int_equal(lane_read(d, f, at + 1100, 2, 1), 100 + COPY(1));
+    disk_destroy(d);
+}
+
 static void test_disk_operations_in_parallel_share_the_bandwidth(void **state)
 {
     (void)state;
@@ -227,6 +242,7 @@ int main(void)
         cmocka_unit_test(test_disk_serves_as_many_in_parallel_as_its_queue_is_deep),
         cmocka_unit_test(test_disk_earlier_lane_takes_the_gap_before_a_later_reservation),
         cmocka_unit_test(test_disk_stop_gives_the_device_back),
+        cmocka_unit_test(test_disk_pause_moves_reservations),
         cmocka_unit_test(test_disk_operations_in_parallel_share_the_bandwidth),
         cmocka_unit_test(test_disk_cache_keeps_the_most_recently_used_pages),
         cmocka_unit_test(test_disk_write_into_part_of_a_cold_page_reads_it_first),
