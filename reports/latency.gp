@@ -6,13 +6,13 @@ set ylabel "latency of acknowledged operations (ms, log scale)" font ",11" textc
 set logscale y
 set format y "%g"
 set lmargin 10
-set rmargin 20
+set rmargin at screen 0.84
 set tmargin at screen 1 - (42 + 16.0 * band_rows) / 460
 set bmargin at screen 74.0 / 460
 load "bands.gp"
 do for [terminal_kind in "svg png"] {
     eval (terminal_kind eq "svg" ? open_svg("../latency", 1000, 460) : open_png("../latency", 1000, 460))
-    plot "latencies.tsv" using 1:2 with points pt 7 ps 0.25 lc rgb "#D6EAF5" title "one operation", \
+    plot "latencies.tsv" using 1:2 with points pt 7 ps 0.25 lc rgb "#B5D9EE" title "one operation", \
          "series.tsv" using 1:($5 > 0 ? $5 : 1/0) with lines lw 1.8 lc rgb leader title "p50", \
          "series.tsv" using 1:($6 > 0 ? $6 : 1/0) with lines lw 1.6 dt 2 lc rgb unknown title "p99", \
          "series.tsv" using 1:($7 > 0 ? $7 : 1/0) with lines lw 1.2 dt 4 lc rgb fail title "slowest"

@@ -5,7 +5,7 @@ set title "How much of the load was served, and what became of the rest?" offset
 set ylabel "operations per second" font ",11" textcolor rgb ink
 set yrange [0:*]
 set lmargin 10
-set rmargin 20
+set rmargin at screen 0.84
 set tmargin at screen 1 - (42 + 16.0 * band_rows) / 460
 set bmargin at screen 74.0 / 460
 load "bands.gp"

@@ -28,6 +28,7 @@
 #define SAMPLES_MAX  20000
 #define POINTS_MAX   1500
 #define BAND_ROWS    3
+#define SPANS_MAX    512
 #define MARKS_MAX    9
 
 /* ---- the scripts, carried in the binary ---- */
@@ -67,6 +68,16 @@ static FILE *open_in(const struct drawing *d, const char *file, const char *mode
     FILE *stream = fopen(path, mode);
     if (!stream) fprintf(stderr, "faultline: %s: %s\n", path, strerror(errno));
     return stream;
+}
+
+static void *grow(void *array, size_t count, size_t size)
+{
+    void *grown = realloc(array, count * size);
+    if (!grown) {
+        fputs("faultline: out of memory\n", stderr);
+        exit(3);
+    }
+    return grown;
 }
 
 static double seconds(json_int_t ns) { return (double)ns / 1e9; }
@@ -138,25 +149,52 @@ static int read_result(struct drawing *d)
 
 /* ---- timeline.jsonl: bands, cuts, pauses ---- */
 
-static void put_band(struct drawing *d, FILE *bands, const json_t *entry, double from, double to, uint32_t *object, double *row_end)
+/* Stops and starts of nodes are instants: the lane itself shows how long a node was down. */
+static bool is_span(const char *what)
 {
-    bool is_instant = to - from < d->duration / 400;
-    if (is_instant) {
-        fprintf(bands, "set arrow %u from %.6f, graph 0 to %.6f, graph 1 nohead back lw 1 dt 2 lc rgb '#888888'\n", *object, from, from);
-    } else {
-        fprintf(bands, "set object %u rectangle from %.6f, graph 0 to %.6f, graph 1 behind fs transparent solid 0.08 noborder fc rgb '#000000'\n", *object, from, to);
-    }
+    static const char *const instants[] = {"crash", "power_off", "wipe", "start", "reboot", "heal", "resume", "evict", "clock_step", "promote", "demote", "transfer"};
+    for (size_t i = 0; i < sizeof instants / sizeof *instants; i++)
+        if (!strcmp(what, instants[i])) return false;
+    return true;
+}
+
+struct span { double from, to; };
+struct bands { FILE *out; struct span spans[SPANS_MAX]; size_t count; uint32_t object; double row_end[BAND_ROWS]; };
+
+/* A line where the fault begins, its name at the top edge; its span is remembered for end_bands. */
+static void put_band(struct drawing *d, struct bands *bands, const json_t *entry, double from, double to)
+{
+    if (is_span(text_of(entry, "what")) && to - from >= d->duration / 400 && bands->count < SPANS_MAX) bands->spans[bands->count++] = (struct span){from, to};
+    fprintf(bands->out, "set arrow %u from %.6f, graph 0 to %.6f, graph 1 nohead back lw 0.8 dt 2 lc rgb '#999999'\n", bands->object, from, from);
     const char *id = text_of(entry, "id");
     if (!*id) id = text_of(entry, "what");
-    double width = d->duration / 95 * (double)(strlen(id) + 1);
     uint32_t row = 0;
-    while (row + 1 < BAND_ROWS && row_end[row] > from) row++;
-    row_end[row] = from + width;
+    while (row + 1 < BAND_ROWS && bands->row_end[row] > from) row++;
+    bands->row_end[row] = from + d->duration / 95 * (double)(strlen(id) + 1);
     if (row + 1 > d->band_rows) d->band_rows = row + 1;
-    fprintf(bands, "set label %u ", *object);
-    put_quoted(bands, id);
-    fprintf(bands, " at %.6f, graph 1 offset 0,%.2f left font ',11' textcolor rgb '#444444'\n", from, 0.5 + 1.0 * row);
-    (*object)++;
+    fprintf(bands->out, "set label %u ", bands->object);
+    put_quoted(bands->out, id);
+    fprintf(bands->out, " at %.6f, graph 1 offset 0,%.2f left font ',11' textcolor rgb '#444444'\n", from, 0.5 + 1.0 * row);
+    bands->object++;
+}
+
+static int by_from(const void *left, const void *right)
+{
+    double a = ((const struct span *)left)->from, b = ((const struct span *)right)->from;
+    return (a > b) - (a < b);
+}
+
+/* Grey wherever any fault lasts: overlapping faults are drawn once, so that the grey does not add up. */
+static void end_bands(struct bands *bands)
+{
+    qsort(bands->spans, bands->count, sizeof *bands->spans, by_from);
+    for (size_t i = 0; i < bands->count;) {
+        struct span all = bands->spans[i];
+        for (i++; i < bands->count && bands->spans[i].from <= all.to; i++)
+            if (bands->spans[i].to > all.to) all.to = bands->spans[i].to;
+        fprintf(bands->out, "set object %u rectangle from %.6f, graph 0 to %.6f, graph 1 behind fs transparent solid 0.08 noborder fc rgb '#000000'\n", bands->object++,
+                all.from, all.to);
+    }
 }
 
 static int read_timeline(struct drawing *d, FILE *lanes)
@@ -165,8 +203,9 @@ static int read_timeline(struct drawing *d, FILE *lanes)
     int error = in && bands && cuts ? 0 : -EIO;
     char *line = NULL;
     size_t capacity = 0, number = 0;
-    double row_end[BAND_ROWS] = {0}, paused[NODES_MAX];
-    uint32_t object = 100, cut_count = 0;
+    struct bands all = {.out = bands, .object = 100};
+    double paused[NODES_MAX];
+    uint32_t cut_count = 0;
     for (uint32_t n = 0; n < NODES_MAX; n++) paused[n] = -1;
     while (!error && getline(&line, &capacity, in) > 0) {
         json_error_t why;
@@ -182,8 +221,8 @@ static int read_timeline(struct drawing *d, FILE *lanes)
         double to = json_is_integer(until) ? seconds(json_integer_value(until)) : d->duration;
         if (to > d->duration) to = d->duration;
         int lane = lane_of(d, text_of(entry, "endpoint")), peer = lane_of(d, text_of(entry, "peer"));
-        if (!strcmp(kind, "fault") && from < d->duration) {
-            put_band(d, bands, entry, from, to, &object, row_end);
+        if ((!strcmp(kind, "fault") || !strcmp(kind, "operator")) && from < d->duration) {
+            put_band(d, &all, entry, from, to);
             if (lane >= 0 && peer >= 0) cut_count++, fprintf(cuts, "%.6f\t%d\t%d\n", from, lane, peer);
         }
         if (lane >= 0 && !strcmp(what, "paused")) paused[lane] = from;
@@ -193,6 +232,7 @@ static int read_timeline(struct drawing *d, FILE *lanes)
         }
         json_decref(entry);
     }
+    if (!error) end_bands(&all);
     if (cuts && !cut_count) fputs("NaN\t0\t0\n", cuts);
     free(line);
     if (in) fclose(in);
@@ -277,7 +317,7 @@ static int read_series(struct drawing *d, FILE *lanes)
             break;
         }
         double now = strtod(fields[COLUMN_TIME], NULL) / 1e9, bucket = now - previous > 0 ? now - previous : 1;
-        if (count == buckets_capacity) buckets = realloc(buckets, (buckets_capacity = 2 * buckets_capacity + 64) * sizeof *buckets);
+        if (count == buckets_capacity) buckets = grow(buckets, buckets_capacity = 2 * buckets_capacity + 64, sizeof *buckets);
         buckets[count] = (struct bucket){previous, now, {strtod(fields[COLUMN_OK], NULL), strtod(fields[COLUMN_FAIL], NULL), strtod(fields[COLUMN_UNKNOWN], NULL)}};
         fprintf(series, "%.6f\t%.4f\t%.4f\t%.4f\t%.6f\t%.6f\t%.6f\n", previous, buckets[count].outcomes[0] / bucket, buckets[count].outcomes[1] / bucket,
                 buckets[count].outcomes[2] / bucket, milliseconds(fields[COLUMN_P50]), milliseconds(fields[COLUMN_P99]), milliseconds(fields[COLUMN_MAX]));

@@ -10,7 +10,7 @@ set title "Who led, who was cut off, and when were promises broken?" offset 0,0.
 set key maxcols 1 spacing 1.1 font ",11"
 set xlabel offset 0,0.3
 set lmargin 12
-set rmargin 24
+set rmargin at screen 0.755
 set tmargin at screen 1 - (42 + 16.0 * band_rows) / height
 set bmargin at screen (88 + 18.0 * mark_rows) / height
 unset grid
@@ -29,7 +29,7 @@ do for [terminal_kind in "svg png"] {
          "lanes.tsv" using 1:($5 == 4 ? $3 : 1/0):1:2:($3 - 0.22):($3 + 0.22) with boxxyerror fs pattern 4 lc rgb down title "paused", \
          "lanes.tsv" using 1:($5 == 0 ? $3 : 1/0):($2 - $1):(0) with vectors nohead lw 1.4 dt 3 lc rgb down title "down", \
          "cuts.tsv" using 1:2:(0):($3 - $2) with vectors heads size screen 0.004,90 fixed lw 2 dt 2 lc rgb cut title "cut off", \
-         "points.tsv" using 1:($3 == 0 ? $2 : 1/0) with points pt 1 ps 0.35 lw 1 lc rgb ok title "acknowledged write", \
+         "points.tsv" using 1:($3 == 0 ? $2 : 1/0) with points pt 1 ps 0.5 lw 1 lc rgb ok title "acknowledged write", \
          "points.tsv" using 1:($3 == 1 ? $2 + 0.1 : 1/0) with points pt 13 ps 0.85 lc rgb "#5E2A00" notitle, \
          "points.tsv" using 1:($3 == 1 ? $2 + 0.1 : 1/0) with points pt 13 ps 0.55 lc rgb fail title "lost write", \
          "points.tsv" using 1:($3 == 2 ? $2 - 0.1 : 1/0) with points pt 9 ps 0.9 lc rgb "#222222" notitle, \
