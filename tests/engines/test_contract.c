@@ -450,8 +450,6 @@ static void test_an_idle_instance_is_small(void **state)
 
 static void test_closing_under_an_open_cursor_is_a_broken_contract(void **state)
 {
-    if (((const struct subject *)*state)->kind == WORLD_REAL)
-        skip(); /* a real program aborts here; its open files are the kernel's to close */
     BEGIN;
     struct engine_range all = {0};
     struct engine_cursor *cursor;
@@ -684,11 +682,16 @@ int main(void)
     char(*names)[128] = calloc(engines * 2 * SUITE_COUNT, sizeof(*names));
     for (size_t i = 0; i < engines * 2; i++) {
         subjects[i] = (struct subject){engine_registry[i / 2], (enum world_kind)(i % 2)};
-        for (size_t j = 0; j < SUITE_COUNT; j++, count++) {
+        for (size_t j = 0; j < SUITE_COUNT; j++) {
+            /* A real program aborts there; its open files are the kernel's to close. */
+            if (i % 2 == WORLD_REAL &&
+                suite[j].f == test_closing_under_an_open_cursor_is_a_broken_contract)
+                continue;
             snprintf(names[count], sizeof(names[count]), "%s[%s, %s]", suite[j].name,
                      subjects[i].ops->name, kinds[i % 2]);
             tests[count] = (struct CMUnitTest){
                 .name = names[count], .test_func = suite[j].f, .initial_state = &subjects[i]};
+            count++;
         }
     }
     int failed = _cmocka_run_group_tests("engine contract", tests, count, NULL, NULL);

@@ -1,20 +1,20 @@
-/* Goal: crash anywhere. A workload of batches, deletes, syncs, segment rolls and merges is cut at
- * every disk operation, and at random nanoseconds, in every durability mode; then the engine opens,
- * what was acknowledged and synced is there, batches are whole, no deleted key returns.
+/* Goal: crash anywhere. A workload of batches, deletes, syncs, segment rolls and merges is cut
+ * at every disk operation, and at random nanoseconds, in every durability mode; then the engine
+ * opens, what was acknowledged and synced is there, batches are whole, no deleted key returns.
  *
- * Method: the workload is a function of a seed. The oracle keeps the state after each batch; after a
- * cut the engine's whole contents must be one of the states from the last synced batch to the last
- * one tried: that is at once durability, atomicity and no resurrection. The survivor is then used:
- * written to, closed, opened.
+ * Method: the workload is a function of a seed. The oracle keeps the state after each batch;
+ * after a cut the engine's whole contents must be one of the states from the last synced batch
+ * to the last one tried: that is at once durability, atomicity and no resurrection. The
+ * survivor is then used: written to, closed, opened.
  *
- * `make check` tries every operation in one mode (they take turns) and a sample of nanoseconds; with
- * FAULTLINE_SOAK every operation in every mode and 1,000 nanoseconds a mode. SEED= changes the
- * workload. The number of cuts is printed.
+ * `make check` tries every operation in one mode (they take turns) and a sample of nanoseconds;
+ * with FAULTLINE_SOAK every operation in every mode and 1,000 nanoseconds a mode. SEED= changes
+ * the workload. The number of cuts is printed.
  */
 #include "tests/engines/harness.h"
 
 #define BATCHES 70
-#define KEYS    12      /* few, so that most writes supersede something */
+#define KEYS 12 /* few, so that most writes supersede something */
 
 /* ---- the workload ---- */
 
@@ -68,30 +68,28 @@ static void workload_init(struct workload *load, uint64_t seed, size_t batches)
         oracle_copy(&load->states[load->batches + 1], &load->states[load->batches]);
         oracle_apply(&load->states[++load->batches], &step->batch);
         uint64_t slices = rng_below(&rng, 4);
-        while (slices--)
-            load->steps[load->count++].kind = STEP_MAINTAIN;
-        if (rng_below(&rng, 8) == 0)
-            load->steps[load->count++].kind = STEP_SYNC;
-        if (rng_below(&rng, 25) == 0)
-            load->steps[load->count++].kind = STEP_REOPEN;
+        while (slices--) load->steps[load->count++].kind = STEP_MAINTAIN;
+        if (rng_below(&rng, 8) == 0) load->steps[load->count++].kind = STEP_SYNC;
+        if (rng_below(&rng, 25) == 0) load->steps[load->count++].kind = STEP_REOPEN;
     }
 }
 
 static void workload_deinit(struct workload *load)
 {
-    for (size_t i = 0; i < load->count; i++)
-        engine_batch_deinit(&load->steps[i].batch);
-    for (size_t i = 0; i <= load->batches; i++)
-        oracle_deinit(&load->states[i]);
+    for (size_t i = 0; i < load->count; i++) engine_batch_deinit(&load->steps[i].batch);
+    for (size_t i = 0; i <= load->batches; i++) oracle_deinit(&load->states[i]);
     free(load->states);
     free(load->steps);
 }
 
 /* What a run of it achieved: the engine must be in one of states[synced .. tried]. */
-struct progress { size_t synced, written, tried; };
+struct progress {
+    size_t synced, written, tried;
+};
 
-/* Runs until a call fails or the cursor reaches `until`. Acknowledgements count when their cursor is
- * before `until`: what is stamped at the moment of the stop is taken back, an answer too. */
+/* Runs until a call fails or the cursor reaches `until`. Acknowledgements count when their
+ * cursor is before `until`: what is stamped at the moment of the stop is taken back, an answer
+ * too. */
 static void workload_run(struct world *w, const struct workload *load, int64_t until,
                          struct progress *progress)
 {
@@ -105,10 +103,8 @@ static void workload_run(struct world *w, const struct workload *load, int64_t u
             progress->tried = progress->written + 1;
             err = engine_write(w->engine, &step->batch,
                                step->is_synced ? ENGINE_SYNC : ENGINE_NO_SYNC, 0);
-            if (!err)
-                progress->written++;
-            if (!err && step->is_synced)
-                synced = progress->written;
+            if (!err) progress->written++;
+            if (!err && step->is_synced) synced = progress->written;
             break;
         case STEP_SYNC:
             err = engine_sync(w->engine);
@@ -121,10 +117,8 @@ static void workload_run(struct world *w, const struct workload *load, int64_t u
             err = world_try_open(w, w->ops, w->options);
             break;
         }
-        if (err)
-            return;
-        if (disk_cursor(w->disk) < until)
-            progress->synced = synced;
+        if (err) return;
+        if (disk_cursor(w->disk) < until) progress->synced = synced;
     }
 }
 
@@ -141,14 +135,13 @@ static size_t find_state(struct engine *e, const struct workload *load,
         if (differs < 0)
             fail_msg("%s: scan fails after the crash: errno %d: %s", context, -differs,
                      engine_error(e));
-        if (!differs)
-            return n;
+        if (!differs) return n;
     }
     size_t older = progress->synced;
     while (older-- > 0)
         if (!oracle_compare(&load->states[older], e))
-            fail_msg("%s: state %zu, though %zu batches were synced (%zu tried)", context, older,
-                     progress->synced, progress->tried);
+            fail_msg("%s: state %zu, though %zu batches were synced (%zu tried)", context,
+                     older, progress->synced, progress->tried);
     fail_msg("%s: no state of batches %zu to %zu: a batch is half there, or a key came back",
              context, progress->synced, progress->tried);
     return 0;
@@ -190,10 +183,8 @@ static void *crash_options(const struct engine_ops *ops)
         options_default(ops->options, ops->options_count, options, ops->options_size), 0);
     for (size_t i = 0; i < ops->options_count; i++) {
         void *field = (char *)options + ops->options[i].offset;
-        if (strcmp(ops->options[i].name, "segment_size") == 0)
-            *(int64_t *)field = 2048;
-        if (strcmp(ops->options[i].name, "merge_threshold") == 0)
-            *(int64_t *)field = 300000;
+        if (strcmp(ops->options[i].name, "segment_size") == 0) *(int64_t *)field = 2048;
+        if (strcmp(ops->options[i].name, "merge_threshold") == 0) *(int64_t *)field = 300000;
     }
     return options;
 }
@@ -234,8 +225,7 @@ static void cut_at_operation(const struct engine_ops *ops, const void *options,
     context = context_text;
     crash_world(&w, seed, dir_mode);
     disk_cut_after(w.disk, n);
-    if (world_try_open(&w, ops, options) == 0)
-        workload_run(&w, load, INT64_MAX, &progress);
+    if (world_try_open(&w, ops, options) == 0) workload_run(&w, load, INT64_MAX, &progress);
     assert_true(disk_cut_reached(w.disk));
     world_crash(&w, mode);
     judge(&w, load, &progress);
@@ -277,8 +267,7 @@ static void cut_at_time(const struct engine_ops *ops, const void *options,
              (unsigned long long)seed);
     context = context_text;
     crash_world(&w, seed, dir_mode);
-    if (world_try_open(&w, ops, options) == 0)
-        workload_run(&w, load, at, &progress);
+    if (world_try_open(&w, ops, options) == 0) workload_run(&w, load, at, &progress);
     if (mode == CRASH_PROCESS) {
         int64_t cursor = disk_end(w.disk);
         disk_crash(w.disk, at);
@@ -304,9 +293,11 @@ static void test_cut_at_random_nanoseconds(void **state)
     operations_of(ops, options, &load, &end);
     rng_init(&rng, seed, "test.crash", "time", NULL);
     for (uint64_t i = 0; i < cuts; i++) {
-        /* Another disk seed, other latencies: some cuts come after the end, where all is kept. */
+        /* Another disk seed, other latencies: some cuts come after the end, where all is kept.
+         */
         int64_t at = rng_range(&rng, 1, end + end / 20);
-        cut_at_time(ops, options, &load, at, (int)(i / 2 % CRASH_MODES), (int)(i % 2), seed + i);
+        cut_at_time(ops, options, &load, at, (int)(i / 2 % CRASH_MODES), (int)(i % 2),
+                    seed + i);
     }
     print_message("%s: %llu cuts within %lld ns (SEED=%llu)\n", ops->name,
                   (unsigned long long)cuts, (long long)end, (unsigned long long)seed);
@@ -334,7 +325,8 @@ static void test_cut_during_recovery(void **state)
         int dir_mode = (int)rng_below(&rng, 2);
         snprintf(context_text, sizeof(context_text),
                  "%s cut at operation %llu and in recovery, mode %s, disk seed %llu", ops->name,
-                 (unsigned long long)first, crash_mode_name(mode), (unsigned long long)(seed + i));
+                 (unsigned long long)first, crash_mode_name(mode),
+                 (unsigned long long)(seed + i));
         context = context_text;
         crash_world(&w, seed + i, dir_mode);
         disk_cut_after(w.disk, first);
@@ -360,9 +352,15 @@ static void test_cut_during_recovery(void **state)
     free(options);
 }
 
-#define T(f) {#f, f}
-static const struct { const char *name; CMUnitTestFunction f; } suite[] = {
-    T(test_cut_at_every_operation), T(test_cut_at_random_nanoseconds), T(test_cut_during_recovery)};
+#define T(f)                                                                                   \
+    {                                                                                          \
+#f, f                                                                                  \
+    }
+static const struct {
+    const char *name;
+    CMUnitTestFunction f;
+} suite[] = {T(test_cut_at_every_operation), T(test_cut_at_random_nanoseconds),
+             T(test_cut_during_recovery)};
 #define SUITE_COUNT (sizeof(suite) / sizeof(suite[0]))
 
 int main(void)
@@ -374,8 +372,10 @@ int main(void)
         for (size_t j = 0; j < SUITE_COUNT; j++, count++) {
             snprintf(names[count], sizeof(names[count]), "%s[%s]", suite[j].name,
                      engine_registry[i]->name);
-            tests[count] = (struct CMUnitTest){.name = names[count], .test_func = suite[j].f,
-                                               .initial_state = (void *)(uintptr_t)engine_registry[i]};
+            tests[count] =
+                (struct CMUnitTest){.name = names[count],
+                                    .test_func = suite[j].f,
+                                    .initial_state = (void *)(uintptr_t)engine_registry[i]};
         }
     return _cmocka_run_group_tests("crash anywhere", tests, count, NULL, NULL);
 }

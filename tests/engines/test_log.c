@@ -1,0 +1,399 @@
+/* Goal: the file of `log` is the file of the two bash functions, both ways, and its tails are
+ * cut or kept as log.c says. Method: the functions run in real bash, in the directory of a
+ * database on real files; files by hand; a file cut at every length.
+ */
+#include "tests/engines/harness.h"
+
+#define FUNCTIONS                                                                              \
+    "db_set () { echo \"$1, $2\" >> database; }\n"                                             \
+    "db_get () { grep \"^$1,\" database | sed -e \"s/^$1,//\" | tail -n 1; }\n"
+
+static const struct engine_ops *log_ops(void)
+{
+    return engine_find("log");
+}
+
+/* Runs a script behind the functions, in the database's directory; returns what it prints. */
+static const char *bash(const struct world *w, const char *script)
+{
+    static char out[65536];
+    char path[128], command[256];
+    snprintf(path, sizeof(path), "%s/script.sh", w->root);
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    fprintf(f, "mkdir -p '%s/data' && cd '%s/data' || exit 1\n%s%s\n", w->root, w->root,
+            FUNCTIONS, script);
+    fclose(f);
+    snprintf(command, sizeof(command), "LC_ALL=C.UTF-8 bash '%s'", path);
+    f = popen(command, "r");
+    assert_non_null(f);
+    size_t n = fread(out, 1, sizeof(out) - 1, f);
+    out[n] = '\0';
+    assert_int_equal(pclose(f), 0);
+    return out;
+}
+
+static void put(struct engine *e, const char *key, const char *value)
+{
+    assert_int_equal(engine_put(e, bytes_string(key), bytes_string(value), &allocator_system,
+                                ENGINE_SYNC, 0),
+                     0);
+}
+
+static void delete (struct engine *e, const char *key)
+{
+    struct engine_batch batch = {.allocator = &allocator_system};
+    engine_batch_delete(&batch, bytes_string(key));
+    assert_int_equal(engine_write(e, &batch, ENGINE_SYNC, 0), 0);
+    engine_batch_deinit(&batch);
+}
+
+static void expect(struct engine *e, const char *key, const char *value)
+{
+    struct buffer out = {.allocator = &allocator_system};
+    int err = engine_get(e, bytes_string(key), &out);
+    if (!value) {
+        assert_int_equal(err, -ENOENT);
+    } else {
+        if (err) fail_msg("get \"%s\": errno %d: %s", key, -err, engine_error(e));
+        if (!bytes_equal(buffer_bytes(&out), bytes_string(value)))
+            fail_msg("\"%s\" is \"%.*s\", not \"%s\"", key, (int)out.size, (char *)out.data,
+                     value);
+    }
+    buffer_deinit(&out);
+}
+
+static void write_file(struct world *w, struct bytes content)
+{
+    struct vfs_file *f;
+    vfs_mkdir(w->host.vfs, "data");
+    assert_int_equal(
+        vfs_open(w->host.vfs, "data/database", VFS_WRITE | VFS_CREATE | VFS_TRUNCATE, &f), 0);
+    assert_int_equal(vfs_write(f, 0, content, VFS_LOG), 0);
+    assert_int_equal(vfs_close(f), 0);
+}
+
+/* The caller frees it. */
+static unsigned char *read_file(struct world *w, size_t *size)
+{
+    struct vfs_file *f;
+    uint64_t n;
+    assert_int_equal(vfs_open(w->host.vfs, "data/database", VFS_READ, &f), 0);
+    assert_int_equal(vfs_size(f, &n), 0);
+    unsigned char *p = malloc(n + 1);
+    assert_int_equal(vfs_read(f, 0, p, n, VFS_LOG), (int64_t)n);
+    vfs_close(f);
+    p[n] = '\0';
+    *size = (size_t)n;
+    return p;
+}
+
+/* ---- bash reads ours ---- */
+
+static void test_bash_reads_what_log_wrote(void **state)
+{
+    (void)state;
+    struct world w;
+    world_init(&w, WORLD_REAL, 1);
+    struct engine *e = world_open(&w, log_ops(), NULL);
+    struct engine_batch batch = {.allocator = &allocator_system};
+    put(e, "42", "first");
+    put(e, "key_A.b-1", "value_B.c-2");
+    put(e, "42", "second");
+    put(e, "gone", "here");
+    put(e, "back", "1");
+    put(e, "empty", "");
+    put(e, "space", "San Francisco");
+    engine_batch_delete(&batch, BYTES_LITERAL("gone"));
+    engine_batch_delete(&batch, BYTES_LITERAL("back"));
+    engine_batch_put(&batch, BYTES_LITERAL("back"), BYTES_LITERAL("2"));
+    assert_int_equal(engine_write(e, &batch, ENGINE_SYNC, 0), 0);
+    engine_batch_deinit(&batch);
+    /* While the engine has it open, and after. */
+    for (int round = 0; round < 2; round++) {
+        assert_string_equal(bash(&w, "db_get 42"), " second\n");
+        assert_string_equal(bash(&w, "db_get key_A.b-1"), " value_B.c-2\n");
+        assert_string_equal(bash(&w, "db_get gone"), "\n");
+        assert_string_equal(bash(&w, "db_get back"), " 2\n");
+        assert_string_equal(bash(&w, "db_get empty"), " \n");
+        assert_string_equal(bash(&w, "db_get never"), "");
+        assert_string_equal(bash(&w, "db_get space"), " San%20Francisco\n");
+        world_close(&w);
+    }
+    world_deinit(&w);
+}
+
+/* ---- log reads bash's ---- */
+
+static void test_log_opens_what_bash_wrote(void **state)
+{
+    (void)state;
+    struct world w;
+    world_init(&w, WORLD_REAL, 1);
+    bash(&w,
+         "db_set 123456 '{\"name\":\"London\",\"attractions\":[\"Big Ben\",\"London Eye\"]}'\n"
+         "db_set 42 '{\"name\":\"San Francisco\"}'\n"
+         "db_set 42 'once more'\n"
+         "db_set 'two words' '  padded '\n"
+         "db_set percent '100%25'\n"
+         "db_set '#hash' tag\n"
+         "db_set '#' '1,2'\n"
+         "db_set umlaut $'\\xc3\\xbc'\n"
+         "db_set latin $'\\xfc\\x01'\n"
+         "db_set empty ''\n"
+         "db_set '' nokey\n"
+         "db_set multi $'line\\nsecond'\n"
+         "echo 'no comma at all' >> database; echo 'tight,fit' >> database");
+    struct engine *e = world_open(&w, log_ops(), NULL);
+    for (int round = 0; round < 3; round++) {
+        expect(e, "123456",
+               "{\"name\":\"London\",\"attractions\":[\"Big Ben\",\"London Eye\"]}");
+        expect(e, "42", round < 2 ? "once more" : "ours");
+        expect(e, "two words", "  padded ");
+        expect(e, "percent", "100%25");
+        expect(e, "#hash", "tag");
+        expect(e, "#", "1,2");
+        expect(e, "umlaut", "\xc3\xbc");
+        expect(e, "latin", "\xfc\x01");
+        expect(e, "empty", "");
+        expect(e, "", "nokey");
+        expect(e, "multi", "line");
+        expect(e, "tight", "fit");
+        expect(e, "no comma at all", NULL);
+        if (round == 1) put(e, "42", "ours");
+        e = world_reopen(&w);
+    }
+    world_close(&w);
+    assert_string_equal(
+        bash(&w, "db_get 42; db_get 123456"),
+        " ours\n {\"name\":\"London\",\"attractions\":[\"Big Ben\",\"London Eye\"]}\n");
+    world_deinit(&w);
+}
+
+static void test_both_append_in_turn(void **state)
+{
+    (void)state;
+    struct world w;
+    world_init(&w, WORLD_REAL, 1);
+    struct engine *e = world_open(&w, log_ops(), NULL);
+    put(e, "a", "log 1");
+    for (int round = 0; round < 3; round++) {
+        world_close(&w);
+        bash(&w, "db_set b 'bash 1'; db_set a 'bash 100%41'; db_set c 'x'");
+        e = world_open(&w, log_ops(), NULL);
+        expect(e, "a", "bash 100%41");
+        expect(e, "b", "bash 1");
+        e = world_reopen(&w); /* nothing written between: still bash's */
+        expect(e, "a", "bash 100%41");
+        delete (e, "b");
+        put(e, "a", "log%41");
+        expect(e, "b", NULL);
+        e = world_reopen(&w);
+        expect(e, "a", "log%41");
+        expect(e, "b", NULL);
+        expect(e, "c", "x");
+    }
+    /* The engine dies without a goodbye, bash goes on where it stopped. */
+    put(e, "d", "last");
+    heap_empty(&w.heap);
+    w.engine = NULL;
+    bash(&w, "db_set d 'later'");
+    e = world_open(&w, log_ops(), NULL);
+    expect(e, "d", "later");
+    expect(e, "c", "x");
+    world_deinit(&w);
+}
+
+static void test_a_file_without_a_last_newline_loses_nothing(void **state)
+{
+    (void)state;
+    struct world w;
+    world_init(&w, WORLD_REAL, 1);
+    bash(&w, "printf 'a, 1\\nb, 2' > database");
+    struct engine *e = world_open(&w, log_ops(), NULL);
+    expect(e, "b", "2");
+    put(e, "c", "3");
+    e = world_reopen(&w);
+    expect(e, "a", "1");
+    expect(e, "b", "2");
+    expect(e, "c", "3");
+    world_close(&w);
+    bash(&w, ": > database"); /* an empty file is a file of bash too */
+    e = world_open(&w, log_ops(), NULL);
+    expect(e, "a", NULL);
+    world_deinit(&w);
+}
+
+/* ---- the format ---- */
+
+static void test_the_file_is_as_the_essay_says(void **state)
+{
+    (void)state;
+    struct world w;
+    size_t size;
+    world_init(&w, WORLD_DISK, 1);
+    struct engine *e = world_open(&w, log_ops(), NULL);
+    put(e, "a", "1");
+    put(e, "\xff,", "b c");
+    delete (e, "a");
+    world_close(&w);
+    char *text = (char *)read_file(&w, &size), *line = text;
+    static const char *const expected[] = {"#+,0000000000,0000000000,00000000",
+                                           "#,0,",
+                                           "#+,000000002f,000000002f,",
+                                           "a, 1",
+                                           "#,1,",
+                                           "#+,0000000063,0000000063,",
+                                           "%FF%2C, b%20c",
+                                           "#,1,",
+                                           "#+,00000000a0,00000000a0,",
+                                           "#del",
+                                           "a,",
+                                           "#,1,",
+                                           "#+,00000000d7,00000000d7,",
+                                           "#,0,"}; /* the last batch is the mark of close */
+    for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {
+        char *end = strchr(line, '\n');
+        assert_non_null(end);
+        *end = '\0';
+        bool whole = expected[i][0] != '#' || strcmp(expected[i], "#del") == 0;
+        if (whole ? strcmp(line, expected[i]) != 0
+                  : strncmp(line, expected[i], strlen(expected[i])) != 0)
+            fail_msg("line %zu is \"%s\", not \"%s\"", i, line, expected[i]);
+        line = end + 1;
+    }
+    assert_int_equal(line - text, size);
+    free(text);
+    world_deinit(&w);
+}
+
+/* ---- tails ---- */
+
+static void test_a_file_cut_at_any_length_opens_at_the_last_whole_batch(void **state)
+{
+    (void)state;
+    struct world w;
+    size_t size;
+    world_init(&w, WORLD_DISK, 1);
+    struct engine *e = world_open(&w, log_ops(), NULL);
+    size_t ends[5] = {0};
+    struct engine_stats s;
+    engine_stats(e, &s);
+    ends[0] = s.disk_bytes;
+    for (int i = 1; i < 5; i++) {
+        struct engine_batch batch = {.allocator = &allocator_system};
+        char value[24];
+        snprintf(value, sizeof(value), "%d", i);
+        engine_batch_put(&batch, BYTES_LITERAL("n"), bytes_string(value));
+        engine_batch_put(&batch, BYTES_LITERAL("twin"), bytes_string(value));
+        engine_batch_delete(&batch, BYTES_LITERAL("none"));
+        assert_int_equal(engine_write(e, &batch, ENGINE_NO_SYNC, 0), 0);
+        engine_batch_deinit(&batch);
+        engine_stats(e, &s);
+        ends[i] = s.disk_bytes;
+    }
+    world_close(&w);
+    unsigned char *whole = read_file(&w, &size);
+    assert_int_equal(size, ends[4]); /* not synced: no mark */
+    for (size_t cut = ends[0]; cut <= size; cut++) {
+        int batches = 0;
+        while (batches < 4 && ends[batches + 1] <= cut) batches++;
+        write_file(&w, bytes_of(whole, cut));
+        e = world_open(&w, log_ops(), NULL);
+        char value[24];
+        snprintf(value, sizeof(value), "%d", batches);
+        expect(e, "n", batches ? value : NULL);
+        expect(e, "twin", batches ? value : NULL);
+        engine_stats(e, &s);
+        assert_int_equal(s.cut_bytes, cut - ends[batches]);
+        world_close(&w);
+    }
+    free(whole);
+    world_deinit(&w);
+}
+
+static void test_lines_of_bash_before_a_torn_batch_are_kept(void **state)
+{
+    (void)state;
+    struct world w;
+    size_t size, longer;
+    world_init(&w, WORLD_DISK, 1);
+    struct engine *e = world_open(&w, log_ops(), NULL);
+    put(e, "a", "1");
+    world_close(&w);
+    unsigned char *ours = read_file(&w, &size);
+    unsigned char *both = malloc(size + 100);
+    memcpy(both, ours, size);
+    memcpy(both + size, "a, 2\nb, 3\n", 10);
+    write_file(&w, bytes_of(both, size + 10));
+    e = world_open(&w, log_ops(), NULL);
+    put(e, "a", "4");
+    world_close(&w);
+    unsigned char *adopted = read_file(&w, &longer);
+    for (size_t cut = size + 10; cut < longer; cut++) {
+        write_file(&w, bytes_of(adopted, cut));
+        e = world_open(&w, log_ops(), NULL);
+        expect(e, "b", "3");
+        struct buffer out = {.allocator = &allocator_system};
+        assert_int_equal(engine_get(e, BYTES_LITERAL("a"), &out), 0);
+        assert_true(out.data[0] == '2' || out.data[0] == '4');
+        buffer_deinit(&out);
+        world_close(&w);
+    }
+    free(adopted);
+    free(both);
+    free(ours);
+    world_deinit(&w);
+}
+
+static void test_damage_in_the_middle_is_located(void **state)
+{
+    (void)state;
+    struct world w;
+    size_t size;
+    world_init(&w, WORLD_DISK, 1);
+    struct engine *e = world_open(&w, log_ops(), NULL);
+    put(e, "a", "1");
+    put(e, "b", "2");
+    put(e, "c", "3");
+    world_close(&w);
+    unsigned char *whole = read_file(&w, &size);
+    unsigned char *at = (unsigned char *)strstr((char *)whole, "b, 2");
+    at[3] = '7';
+    write_file(&w, bytes_of(whole, size));
+    assert_int_equal(world_try_open(&w, log_ops(), NULL), -EBADMSG);
+    assert_non_null(strstr((char *)w.open_error.data, "data/database at offset 99:"));
+    at[3] = '2';
+    write_file(&w, bytes_of(whole, size));
+    e = world_open(&w, log_ops(), NULL);
+    expect(e, "b", "2");
+    free(whole);
+    world_deinit(&w);
+}
+
+/* One that begins with our grammar but has no whole batch is not taken for bash's. */
+static void test_a_broken_file_of_ours_is_not_taken_for_one_of_bash(void **state)
+{
+    (void)state;
+    struct world w;
+    world_init(&w, WORLD_DISK, 1);
+    write_file(&w, BYTES_LITERAL("a, 1\n#,1,00000000\n"));
+    assert_int_equal(world_try_open(&w, log_ops(), NULL), -EBADMSG);
+    world_deinit(&w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_bash_reads_what_log_wrote),
+        cmocka_unit_test(test_log_opens_what_bash_wrote),
+        cmocka_unit_test(test_both_append_in_turn),
+        cmocka_unit_test(test_a_file_without_a_last_newline_loses_nothing),
+        cmocka_unit_test(test_the_file_is_as_the_essay_says),
+        cmocka_unit_test(test_a_file_cut_at_any_length_opens_at_the_last_whole_batch),
+        cmocka_unit_test(test_lines_of_bash_before_a_torn_batch_are_kept),
+        cmocka_unit_test(test_damage_in_the_middle_is_located),
+        cmocka_unit_test(test_a_broken_file_of_ours_is_not_taken_for_one_of_bash),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
