@@ -91,6 +91,8 @@ static inline int script_start(struct env *env, const void *options, struct sche
     err = vfs_open(env->vfs, path, VFS_WRITE | VFS_CREATE, &script->file);
     if (err) return err;
     err = vfs_size(script->file, &script->written);
+    if (!err) err = vfs_sync_dir(env->vfs, env->dir);
+    if (!err) err = vfs_sync_dir(env->vfs, "");
     if (err) return err;
     env->ops->note(env, NOTE_ROLE, ROLE_LEADER, 1);
     *out = &script->base;
@@ -263,7 +265,7 @@ static inline struct node_config bench_config(void)
         .name = "n0", .endpoint = 0, .manager_node = UINT32_MAX, .engine = engine, .scheme = &script_scheme, .handler_ns = HANDLER,
         .maintain_every_ns = 3600 * NS_PER_S,
         .disk = {.read_latency = constant(50 * US), .write_latency = constant(0), .sync_latency = constant(SYNC), .queue_depth = 4, .cache_bytes = 1 << 20,
-                 .cache_hit_ns = 0, .cache_write_ns = CALL},
+                 .cache_hit_ns = 0, .cache_write_ns = CALL, .power_mode = DISK_ALL_LOST},
     };
 }
 
