@@ -8,6 +8,7 @@
 
 #include "engines/replication/none/none.h"
 #include "engines/storage/hash/hash.h"
+#include "sim/record/token.h"
 
 /* ---- the toy engine: maintenance of `slices` slices, each a write and a sync of its own file ---- */
 
@@ -320,7 +321,9 @@ static void load_begin(struct load *load, const char *engine, const struct hash_
 static void collect(void *context, struct bytes key, struct bytes value)
 {
     uint64_t *found = context;
-    found[strtoull((const char *)key.data + 3, NULL, 10) % KEYS] = strtoull((const char *)value.data, NULL, 10);
+    char text[16];
+    snprintf(text, sizeof text, "%.*s", (int)key.size - 3, (const char *)key.data + 3);
+    found[strtoull(text, NULL, 10)] = token_parse(value.data, value.size, NULL);
 }
 
 /* Power is cut at that time; the node starts again and must hold every acknowledged write, or a later one that was asked for. */
