@@ -146,7 +146,7 @@ int hash_segment_view(struct segment_reader *reader, uint64_t offset, size_t siz
 
 int hash_segment_record(struct segment_reader *reader, uint64_t offset, struct record *record)
 {
-    const unsigned char *data;
+    const unsigned char *data = NULL;
     int err = hash_segment_view(reader, offset, RECORD_HEADER, &data);
     if (err) return err == -ERANGE ? 0 : err;
     uint64_t size = hash_record_header_size(data);
