@@ -16,7 +16,7 @@
 
 #include "sim/world/heap.h"
 
-#define CUTS_MAX 64u
+#define CUTS_MAX 256u
 #define TIMERS_MAX 16u
 #define DIRECTORY_NS MS
 

@@ -199,7 +199,10 @@ static void step_decided(struct manager *m, int64_t now)
     struct env *env = m->base.env;
     uint32_t old = m->durable.leader;
     bool gone = known_not_leading(m, old, now);
-    if (m->ticked && m->options.failover.confirm && !gone)
+    /* Asking it to step down is an order too: whoever may not fence may not give it. */
+    bool may_order = quorum_holds(m, now) &&
+                     (m->options.failover.fence == FENCE_NONE || may_fence(m, now));
+    if (m->ticked && m->options.failover.confirm && !gone && may_order)
         manager_demote(m, old, m->options.epochs ? m->target : 0, LEADER_UNKNOWN);
     bool unfenced = m->options.failover.fence == FENCE_STONITH && !m->nodes[old].fenced &&
                     !manager_node_alive(m, old, now);
@@ -258,6 +261,9 @@ static void step_idle(struct manager *m, int64_t now)
     if (leading(m, leader, now)) {
         m->vacant_ns = -1;
         step_followers(m, now);
+        /* Whoever promoted it may have died before the directory heard of it. */
+        if (m->unclaimed && m->ticked && m->options.epochs)
+            m->base.env->ops->claim(m->base.env, leader, m->durable.epoch);
         return;
     }
     if (!manager_node_alive(m, leader, now)) {
@@ -334,6 +340,8 @@ void failover_promoted(struct manager *m, uint32_t node, const struct message *m
     uint64_t epoch = message->fields[FIELD_EPOCH];
     if ((message->fields[FIELD_FLAGS] & FLAG_GRANTED) && epoch == m->target) {
         m->phase = PHASE_CLAIMING;
+        m->nodes[node].flags = FLAG_LEADING | FLAG_READY;   /* newer than its last pong */
+        m->nodes[node].epoch = epoch;
         claim(m);
         return;
     }
@@ -341,19 +349,39 @@ void failover_promoted(struct manager *m, uint32_t node, const struct message *m
     failover_abort(m);
 }
 
+/* The directory's word on the leader believed in, asked for by step_idle. */
+static void belief_answered(struct manager *m, const struct directory_answer *answer)
+{
+    if (!m->unclaimed || answer->node >= m->base.env->nodes) return;
+    uint32_t leader = m->durable.leader;
+    if (answer->accepted) {
+        if (answer->node == leader && answer->epoch == m->durable.epoch) m->unclaimed = false;
+        return;
+    }
+    if (answer->epoch < m->durable.epoch) return;
+    if (answer->node != leader) manager_demote(m, leader, answer->epoch, answer->node);
+    manager_adopt(m, answer->node, answer->epoch, answer->node != leader);
+}
+
 void failover_claim_answered(struct manager *m, const struct directory_answer *answer)
 {
     struct env *env = m->base.env;
-    if (m->phase != PHASE_CLAIMING || answer->node >= env->nodes) return;
+    if (m->phase != PHASE_CLAIMING) {
+        belief_answered(m, answer);
+        return;
+    }
+    if (answer->node >= env->nodes) return;
     uint32_t candidate = m->candidate;
     uint64_t target = m->target;
     if (answer->accepted) {
-        if (answer->node != candidate) return; /* of an older claim */
+        if (answer->node != candidate) return;   /* of an older claim */
         env->ops->note(env, NOTE_LEADER_ELECTED, candidate, m->options.epochs ? target : 0);
         manager_adopt(m, candidate, target, false);
+        m->unclaimed = false;
         return;
     }
     if (answer->node != candidate)
         manager_demote(m, candidate, m->options.epochs ? answer->epoch : 0, answer->node);
-    manager_adopt(m, answer->node, answer->epoch, answer->node != candidate); /* M3 */
+    manager_adopt(m, answer->node, answer->epoch, answer->node != candidate);   /* M3 */
+    m->unclaimed = false;
 }

@@ -84,6 +84,7 @@ void manager_adopt(struct manager *m, uint32_t leader, uint64_t epoch, bool told
     if (m->durable.leader == leader && m->durable.epoch == epoch) return;
     m->durable.leader = leader;
     m->durable.epoch = epoch;
+    m->unclaimed = true;
     manager_save(m);
 }
 
@@ -140,7 +141,8 @@ static void receive_hello(struct manager *m, uint32_t number, const struct messa
     bool newer = epoch > m->durable.epoch;
     bool corrected = epoch == m->durable.epoch && leader != m->durable.leader &&
                      number == m->coordinator && m->role == ROLE_MANAGER;
-    if (newer || corrected) manager_adopt(m, (uint32_t)leader, epoch, true); /* M3 */
+    bool own = m->phase >= PHASE_PROMOTING && leader == m->candidate && epoch == m->target;
+    if (!own && (newer || corrected)) manager_adopt(m, (uint32_t)leader, epoch, true); /* M3 */
 }
 
 static void receive_pong(struct manager *m, uint32_t node, const struct message *message)
@@ -205,10 +207,12 @@ static void coordinator_update(struct manager *m, int64_t now)
     if (first == m->coordinator) return;
     m->coordinator = first;
     bool leads = first == self;
-    if (leads)
+    if (leads) {
         m->acts_from_ns = now + m->options.failover.election_ns;
-    else
+        m->unclaimed = true; /* its predecessor may have died before it claimed */
+    } else {
         failover_abort(m);
+    }
     enum role role = leads ? ROLE_COORDINATOR : ROLE_MANAGER;
     if (role != m->role) env->ops->note(env, NOTE_ROLE, role, m->durable.epoch);
     m->role = role;
