@@ -1,7 +1,6 @@
-/* Goal: managers promote whom, when and only where their options allow it; what two sides of a cut
- * do to each other is exact.
- * Method: the fake cluster with a manager on each machine; machines are split into two sides by
- * class. Node n and manager n stand on machine n.
+/* Goal: managers promote whom, when and only where their options allow it; what two sides of a
+ * cut do to each other is exact. Method: the fake cluster with a manager on each machine;
+ * machines are split into two sides by class. Node n and manager n stand on machine n.
  */
 #include "tests/support/single_leader_cluster.h"
 
@@ -72,8 +71,8 @@ static void test_a_dead_leader_is_replaced_after_detection_and_delay(void **stat
     assert_int_equal(fake_inspect(f, 1).epoch, 2);
     assert_int_equal(fake_directory_leader(f), 1);
     assert_int_equal(fake_directory_epoch(f), 2);
-    assert_in_range(fake_note(f, ANYBODY, NOTE_LEADER_SUSPECTED)->time_ns,
-                    12 * SECOND, 13 * SECOND + 10 * MS);
+    assert_in_range(fake_note(f, ANYBODY, NOTE_LEADER_SUSPECTED)->time_ns, 12 * SECOND,
+                    13 * SECOND + 10 * MS);
     assert_in_range(elected_at(f), 13 * SECOND, 14 * SECOND + 100 * MS);
     assert_int_equal(fake_inspect(f, 2).leader, 1);
     assert_int_equal(fake_notes(f, ANYBODY, NOTE_QUORUM_LOST), 0);
@@ -311,7 +310,7 @@ static void test_majority_keeps_the_minority_side_from_promoting(void **state)
     (void)state;
     struct fake *f = managed(3, 3);
     fake_run_until(f, 10 * SECOND);
-    split(f, 1u << 2, ALL_CLASSES, false);   /* machine 2 alone; the leader is elsewhere */
+    split(f, 1u << 2, ALL_CLASSES, false); /* machine 2 alone; the leader is elsewhere */
     fake_run_for(f, 60 * SECOND);
     assert_int_equal(leaders(f), 1);
     assert_int_equal(fake_inspect(f, 0).role, ROLE_LEADER);
@@ -327,11 +326,11 @@ static void test_majority_moves_the_leader_to_the_larger_side(void **state)
     (void)state;
     struct fake *f = managed(3, 3);
     fake_run_until(f, 10 * SECOND);
-    split(f, 1u, ALL_CLASSES, false);        /* machine 0, with leader and coordinator, alone */
+    split(f, 1u, ALL_CLASSES, false); /* machine 0, with leader and coordinator, alone */
     fake_run_for(f, 20 * SECOND);
     assert_int_equal(fake_inspect(f, 1).role, ROLE_LEADER);
     assert_int_equal(fake_directory_leader(f), 1);
-    assert_int_equal(leaders(f), 2);         /* the old one cannot know */
+    assert_int_equal(leaders(f), 2); /* the old one cannot know */
     fake_heal(f);
     fake_run_for(f, 3 * SECOND);
     assert_int_equal(leaders(f), 1);
@@ -507,7 +506,8 @@ static void test_frozen_pair_with_queued_orders_ends_with_both_off(void **state)
     fake_run_until(f, 30 * SECOND);
     assert_false(fake_answer(f, blocked)->answered);
     fake_run_until(f, 99 * SECOND);
-    /* Each side took the other for dead: the leader went on alone, the follower was promoted. */
+    /* Each side took the other for dead: the leader went on alone, the follower was promoted.
+     */
     assert_int_equal(fake_answer(f, blocked)->status, STATUS_OK);
     assert_in_range(fake_answer(f, blocked)->time_ns, 38 * SECOND, 41 * SECOND);
     assert_int_equal(leaders(f), 2);
@@ -563,7 +563,7 @@ static void test_with_a_witness_only_the_side_with_quorum_fences(void **state)
     pair_options();
     options.failover.confirm = 1;
     options.failover.fence_quorum = 1;
-    struct fake *f = managed(2, 3);          /* the third manager stands alone */
+    struct fake *f = managed(2, 3); /* the third manager stands alone */
     fake_do_write(f, 0, "k", "v");
     fake_run_until(f, 10 * SECOND);
     uint32_t rack_a[] = {0, manager(0)}, rack_b[] = {1, manager(1)};
@@ -661,7 +661,7 @@ static void test_sync_goes_on_without_a_dead_follower_and_takes_it_back(void **s
     fake_cut(f, 0, 2, REPLICATION, false);
     blocked = fake_write(f, 0, "l", "v");
     fake_run_for(f, 5 * SECOND);
-    assert_false(fake_answer(f, blocked)->answered);   /* it counts again, and is not dead */
+    assert_false(fake_answer(f, blocked)->answered); /* it counts again, and is not dead */
     fake_destroy(f);
 }
 

@@ -320,6 +320,15 @@ static const struct env_ops fake_ops = {
     .check_failed = fake_check_failed,
 };
 
+/* Runs a call of an instance; false if it unwound (a panic). Keeps setjmp away from locals. */
+static __attribute__((noinline)) bool guarded(struct fake *fake, void (*call)(void *context),
+                                              void *context)
+{
+    if (setjmp(fake->unwind)) return false;
+    call(context);
+    return true;
+}
+
 /* ---- life ---- */
 
 struct fake_config fake_config_default(const struct scheme_ops *scheme, const void *options,
@@ -417,6 +426,22 @@ static void down(struct endpoint *e)
     heap_reset(e->heap);
 }
 
+struct start {
+    struct endpoint *endpoint;
+    int error;
+};
+
+static void start_call(void *context)
+{
+    struct start *start = context;
+    struct endpoint *e = start->endpoint;
+    struct scheme *scheme;
+    start->error = e->ops->start(&e->env, e->fake->config.options, &scheme);
+    if (start->error) return;
+    e->scheme = scheme;
+    e->ops->flush(scheme);
+}
+
 int fake_start(struct fake *fake, uint32_t endpoint)
 {
     struct endpoint *e = &fake->endpoints[endpoint];
@@ -438,16 +463,8 @@ int fake_start(struct fake *fake, uint32_t endpoint)
         err = engine_open(engine, &host, "data", options, &e->env.engine);
         assert_int_equal(err, 0);
     }
-    struct scheme *scheme = NULL;
-    if (setjmp(fake->unwind) == 0) {
-        err = e->ops->start(&e->env, fake->config.options, &scheme);
-        if (!err) {
-            e->scheme = scheme;
-            e->ops->flush(scheme);
-        }
-    } else {
-        err = -e->panicked;
-    }
+    struct start start = {.endpoint = e};
+    err = guarded(fake, start_call, &start) ? start.error : -e->panicked;
     disk_end(e->disk);
     if (!e->scheme || err) {
         disk_crash(e->disk, fake->now_ns);
@@ -577,23 +594,31 @@ static void handle(struct endpoint *e, const struct fake_event *event)
     }
 }
 
-/* Runs entries of one instant for one endpoint, then flush. Frees them. */
-static void batch_run(struct fake *fake, struct endpoint *e, struct fake_event *batch)
+struct batch {
+    struct endpoint *endpoint;
+    struct fake_event *first;
+};
+
+static void batch_call(void *context)
 {
+    struct batch *batch = context;
+    struct endpoint *e = batch->endpoint;
+    for (struct fake_event *event = batch->first; event; event = event->next) handle(e, event);
+    e->ops->flush(e->scheme);
+}
+
+/* Runs entries of one instant for one endpoint, then flush. Frees them. */
+static void batch_run(struct fake *fake, struct endpoint *e, struct fake_event *first)
+{
+    struct batch batch = {e, first};
     disk_begin(e->disk, fake->now_ns);
-    bool crashed = false;
-    if (setjmp(fake->unwind) == 0) {
-        for (struct fake_event *event = batch; event; event = event->next) handle(e, event);
-        e->ops->flush(e->scheme);
-    } else {
-        crashed = true;
-    }
+    bool finished = guarded(fake, batch_call, &batch);
     disk_end(e->disk);
-    if (crashed) {
+    if (!finished) {
         disk_crash(e->disk, fake->now_ns + 1);
         down(e);
     }
-    list_free(batch);
+    list_free(first);
 }
 
 static void dispatch(struct fake *fake, struct fake_event *event)
@@ -797,21 +822,29 @@ uint64_t fake_insert(struct fake *fake, uint32_t node, const char *table, const 
                                             .value = bytes_string(value)});
 }
 
+struct admin {
+    struct endpoint *endpoint;
+    struct admin_command command;
+    int error;
+};
+
+static void admin_call(void *context)
+{
+    struct admin *admin = context;
+    struct endpoint *e = admin->endpoint;
+    admin->error = e->ops->admin(e->scheme, &admin->command);
+    e->ops->flush(e->scheme);
+}
+
 int fake_admin(struct fake *fake, uint32_t node, enum admin_kind kind, uint32_t target)
 {
-    struct endpoint *e = &fake->endpoints[node];
-    struct admin_command command = {kind, target};
-    assert_non_null(e->scheme);
-    disk_begin(e->disk, fake->now_ns);
-    int err = 0;
-    if (setjmp(fake->unwind) == 0) {
-        err = e->ops->admin(e->scheme, &command);
-        e->ops->flush(e->scheme);
-    } else {
-        fail_msg("panic %d in an admin command", e->panicked);
-    }
-    disk_end(e->disk);
-    return err;
+    struct admin admin = {.endpoint = &fake->endpoints[node], .command = {kind, target}};
+    assert_non_null(admin.endpoint->scheme);
+    disk_begin(admin.endpoint->disk, fake->now_ns);
+    if (!guarded(fake, admin_call, &admin))
+        fail_msg("panic %d in an admin command", admin.endpoint->panicked);
+    disk_end(admin.endpoint->disk);
+    return admin.error;
 }
 
 const struct fake_answer *fake_do(struct fake *fake, uint32_t node,
