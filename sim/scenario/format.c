@@ -314,6 +314,16 @@ static struct shape *timeline_shape(struct arena *arena, struct shape *dist)
     return shape_list(arena, entry, false);
 }
 
+static const char *const *with_all(struct arena *arena, const char *const *words)
+{
+    uint32_t count = 0;
+    while (words[count]) count++;
+    const char **more = arena_alloc(arena, (count + 2) * sizeof *more);
+    more[0] = "all";
+    memcpy(more + 1, words, count * sizeof *more);
+    return more;
+}
+
 static struct shape *expect_shape(struct arena *arena)
 {
     struct shape *expect = shape_map(arena, "check");
@@ -328,7 +338,7 @@ static struct shape *expect_shape(struct arena *arena)
         shape_add(arena, expect, check->name, shape_list(arena, count, true), check->doc);
     }
     shape_add(arena, expect, "violated", shape_list(arena, word_text(arena, "check", checks), false), "Checks with at least one violation.");
-    shape_add(arena, expect, "holds", shape_list(arena, word_text(arena, "check", checks), true), "Checks with none; in a variant `all` stands for every check named in the base.");
+    shape_add(arena, expect, "holds", shape_list(arena, word_text(arena, "check", with_all(arena, checks)), true), "Checks with none; in a variant `all` stands for every check named in the base.");
     struct shape *availability = shape_map(arena, NULL);
     shape_add(arena, availability, "fraction", free_text(arena, ANY_RANGE_PATTERN), "Share of operations that succeeded: 99%..100%.");
     shape_add(arena, availability, "longest_gap", free_text(arena, ANY_RANGE_PATTERN), "Longest time without a success: 0s..5s.");

@@ -131,12 +131,7 @@ static void apply_text(struct settings_in *in, const struct setting *setting, co
 {
     char *origin = arena_printf(in->arena, "%s %s=%s", option, setting->path, setting->value);
     struct position at = {origin, 1, 1};
-    size_t before = in->errors->count;
     const struct tree_node *value = tree_parse(in->arena, setting->value, strlen(setting->value), origin, in->errors);
-    if (!value && in->errors->count == before + 1 && !*setting->value) {
-        errors_add(in->errors, at, "", "no value");
-        return;
-    }
     if (value) settings_apply(in->arena, in->root, in->shape, setting->path, at, "", value, in->errors);
 }
 

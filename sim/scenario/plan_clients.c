@@ -34,7 +34,7 @@ static void fill_mix(struct draft *d, struct view mix, const char *name, struct 
         high += amount.high;
         resolve(b, key, quantity_text_of(b->arena, OPTION_FRACTION, amount.value));
     }
-    if (good && (sum != 1000000 || high != 1000000)) report(b, mix, "shares sum to %s, not to 100%%", quantity_text_of(b->arena, OPTION_FRACTION, sum));
+    if (good && !mix.node->bad && (sum != 1000000 || high != 1000000)) report(b, mix, "shares sum to %s, not to 100%%", quantity_text_of(b->arena, OPTION_FRACTION, sum));
 }
 
 static void fill_sequence(struct draft *d, struct view sequence, struct workload_config *out)

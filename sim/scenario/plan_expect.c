@@ -30,7 +30,7 @@ static bool parse_end(struct draft *d, struct view view, enum option_type type, 
 {
     const char *why = "";
     if (quantity_parse(type, text, out, &why) != 0) {
-        report(&d->b, view, "'%s' %s", text, why);
+        report(&d->b, view, "'%s' %s", text, quantity_why(text, why));
         return false;
     }
     if (*out < 0) {

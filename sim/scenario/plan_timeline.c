@@ -50,7 +50,7 @@ static void fill_trigger(struct draft *d, struct view when, const char *name, st
         found = t;
     }
     if (!found) {
-        report(b, when, "names no trigger: leader_elected, down, up, acknowledged, invoked, sync or fault");
+        if (!when.node->bad) report(b, when, "names no trigger: leader_elected, down, up, acknowledged, invoked, sync or fault");
         return;
     }
     struct view argument = view_get(when, found->name), nth = view_get(when, "nth");

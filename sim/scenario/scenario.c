@@ -123,7 +123,7 @@ static struct scenario *load(const char *path, const char *text, size_t size, st
     scenario->hash = hash_bytes(text, size, 0);
     scenario->root = tree_parse(scenario->arena, text, size, NULL, errors);
     if (scenario->root && scenario->root->is_null) {
-        errors_add(errors, scenario->root->at, "", "the file is empty: a scenario has at least name, duration, cluster, engine and replication");
+        errors_add(errors, scenario->root->at, "", "the file holds nothing: a scenario has at least name, duration, cluster, engine and replication");
     } else if (scenario->root && scenario->root->kind != TREE_MAP) {
         errors_add(errors, scenario->root->at, "", "a scenario is a mapping of keys (name: ..., duration: ...), not %s", tree_kind_words[scenario->root->kind]);
     } else if (scenario->root) {

@@ -23,7 +23,7 @@
 
 #include "sim/kernel/check.h"
 
-#define NAMES_SHOWN 12u      /* words named in an error; beyond that, the command that lists them */
+#define NAMES_SHOWN 12u      /* words named in an error */
 
 /* ---- making shapes ---- */
 
@@ -132,11 +132,10 @@ static const char *report_unknown(struct arena *arena, const struct shape *map, 
         errors_add(errors, entry->at, place, "unknown %s '%s' (did you mean '%s'?)", what, entry->key, nearest);
     } else if (map->count == 0) {
         errors_add(errors, entry->at, place, "unknown %s '%s': nothing is set here", what, entry->key);
-    } else if (map->count > NAMES_SHOWN) {
-        errors_add(errors, entry->at, place, "unknown %s '%s': see scenarios/README.md", what, entry->key);
     } else {
         char *list = arena_strdup(arena, "");
-        for (uint32_t i = 0; i < map->count; i++) list = arena_printf(arena, "%s%s%s", list, i ? ", " : "", words[i]);
+        for (uint32_t i = 0; i < map->count && i < NAMES_SHOWN; i++) list = arena_printf(arena, "%s%s%s", list, i ? ", " : "", words[i]);
+        if (map->count > NAMES_SHOWN) list = arena_printf(arena, "%s and %u more (scenarios/README.md)", list, map->count - NAMES_SHOWN);
         errors_add(errors, entry->at, place, "unknown %s '%s': one of %s", what, entry->key, list);
     }
     return nearest ? nearest : entry->value->kind == TREE_TEXT ? "" : NULL;

@@ -52,6 +52,7 @@ void errors_add(struct error_list *errors, struct position at, const char *place
         free(added.message);
         return;
     }
+    if (at.origin) added.at.origin = xstrdup(at.origin);
     errors->items[errors->count++] = added;
 }
 
@@ -94,6 +95,7 @@ void errors_sort(struct error_list *errors)
 void errors_deinit(struct error_list *errors)
 {
     for (size_t i = 0; i < errors->count; i++) {
+        free((char *)errors->items[i].at.origin);
         free(errors->items[i].place);
         free(errors->items[i].message);
     }
@@ -537,7 +539,7 @@ struct tree_node *tree_parse(struct arena *arena, const char *text, size_t size,
     yaml_parser_set_input_string(&reader.parser, (const unsigned char *)text, size);
     size_t before = errors->count;
     struct tree_node *root = read_stream(&reader);
-    if (!root && errors->count == before) errors_add(errors, start, "", "empty");
+    if (!root && errors->count == before) errors_add(errors, start, "", origin ? "has no value: write null to remove" : "the file is empty: a scenario has at least name, duration, cluster, engine and replication");
     yaml_parser_delete(&reader.parser);
     free(reader.anchors);
     return root;

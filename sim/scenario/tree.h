@@ -24,7 +24,7 @@
 /* Where text stands: origin NULL is the file, else what the error names in its place ("--set replication.leader=db-x"). */
 struct position { const char *origin; int line, column; };
 
-struct error { struct position at; char *place; char *message; };
+struct error { struct position at; char *place; char *message; };      /* all three owned */
 struct error_list { struct error *items; size_t count, capacity; bool more; /* the first 100 are kept */ };
 
 /* place: dotted path in the document ("timeline[2].at"), "" for none. Copies. */

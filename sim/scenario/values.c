@@ -126,12 +126,22 @@ static bool in_bounds(struct builder *b, struct view view, const struct option *
     return false;
 }
 
+const char *quantity_why(const char *text, const char *why)
+{
+    const char *p = text + (*text == '-');
+    if (p[0] == '0' && (p[1] == 'x' || p[1] == 'X')) return "must be decimal, not hex";
+    while ((*p >= '0' && *p <= '9') || *p == '.') p++;
+    if (p > text && (*p == 'e' || *p == 'E') && (p[1] == '+' || p[1] == '-' || (p[1] >= '0' && p[1] <= '9'))) return "must be written out, without exponent";
+    if (p > text && *p == ' ' && p[1]) return "must have no space between number and unit";
+    return why;
+}
+
 static bool parse_one(struct builder *b, struct view view, const struct option *option, const char *text, int64_t *out)
 {
     const char *why = "";
     int64_t value;
     if (quantity_parse(option->type, text, &value, &why) != 0) {
-        report(b, view, "'%s' %s", text, why);
+        report(b, view, "'%s' %s", text, quantity_why(text, why));
         return false;
     }
     bool never = option->type == OPTION_DURATION && strcmp(text, "never") == 0;
@@ -282,7 +292,7 @@ static void set_add(struct builder *b, struct place_set *set, int32_t item)
     set->items[set->count++] = item;
 }
 
-bool value_places(struct builder *b, struct view view, bool leader_ok, struct place_set *out)
+bool value_places(struct builder *b, struct view view, const char *what, bool leader_ok, struct place_set *out)
 {
     int32_t place = find_place(b, view.text, b->places_count);
     if (place >= 0) {
@@ -297,7 +307,7 @@ bool value_places(struct builder *b, struct view view, bool leader_ok, struct pl
         if (strcmp(b->absent[i], view.text) == 0) return true;
     uint32_t region = find_region(b, view.text);
     if (region == UINT32_MAX) {
-        report_word(b, view, "place", view.text, place_words(b, b->places_count, leader_ok, true));
+        report_word(b, view, what, view.text, place_words(b, b->places_count, leader_ok, true));
         return false;
     }
     for (uint32_t i = 0; i < b->places_count; i++)
@@ -310,7 +320,7 @@ static struct option_list list_of(const struct place_set *set) { return (struct 
 static struct option_list fill_places(struct builder *b, struct view list, bool leader_ok)
 {
     struct place_set set = {0};
-    for (uint32_t i = 0; i < list.count; i++) value_places(b, view_at(list, i), leader_ok, &set);
+    for (uint32_t i = 0; i < list.count; i++) value_places(b, view_at(list, i), "place", leader_ok, &set);
     return list_of(&set);
 }
 
@@ -649,7 +659,7 @@ static void fill_present(struct builder *b, struct view view, const struct optio
         break;
     case OPTION_PLACE: {
         struct place_set set = {0};
-        if (!value_places(b, view, leader_ok, &set)) return;
+        if (!value_places(b, view, strcmp(option->name, "node") == 0 ? "node" : "place", leader_ok, &set)) return;
         if (set.count == 0 && find_region(b, view.text) == UINT32_MAX) {
             static const int32_t nobody = -1;
             memcpy(field, &nobody, sizeof nobody);

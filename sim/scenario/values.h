@@ -37,9 +37,9 @@ bool value_milli(struct builder *b, struct view view, int64_t *out);
 bool value_dist(struct builder *b, struct view view, const char *name, struct dist *out);
 uint32_t value_region(struct builder *b, struct view view);              /* UINT32_MAX when reported */
 int32_t value_node(struct builder *b, struct view view, bool leader_ok); /* -1 when reported; leader: -2 */
-/* Appends the endpoints that a name stands for (a region: everything in it); false when reported. */
+/* Appends the endpoints that a name stands for (a region: everything in it); false when reported. what: word for the message, "place". */
 struct place_set { int32_t *items; uint32_t count, capacity; };
-bool value_places(struct builder *b, struct view view, bool leader_ok, struct place_set *out);
+bool value_places(struct builder *b, struct view view, const char *what, bool leader_ok, struct place_set *out);
 
 enum fill_mode { FILL_DEFAULTS, FILL_KEEP };      /* absent: the table's default, or what target holds (a preset) */
 /* Fills the fields of target that the table describes. map may be absent. Only the rows that skip() does not refuse (skip may be NULL). */
@@ -47,6 +47,8 @@ void fill_options(struct builder *b, struct view map, const struct option *table
                   bool (*skip)(const struct option *option));
 
 void resolve(struct builder *b, const char *name, const char *text);
+/* A better reason than `why` where the mistake is a common one: exponent, hex, a space before the unit. */
+const char *quantity_why(const char *text, const char *why);
 /* Text of a value in the largest unit that is exact. */
 const char *quantity_text_of(struct arena *arena, enum option_type type, int64_t value);
 const char *dist_text_of(struct arena *arena, const struct dist *dist);
