@@ -102,16 +102,16 @@ static int parse_digits(const char **text, int64_t *number, int *decimals, const
     if (!is_digit(*p)) return refuse(why, "must begin with a digit");
     if (p[0] == '0' && is_digit(p[1])) return refuse(why, "must not have leading zeros");
     for (; is_digit(*p); p++) {
-        n = n * 10 + (*p - '0');
         if (++digits > DIGITS_MAX) return refuse(why, "is too large");
+        n = n * 10 + (*p - '0');
     }
     if (*p == '.') {
         p++;
         if (!is_digit(*p)) return refuse(why, "needs a digit after the point");
         for (; is_digit(*p); p++) {
+            if (++digits > DIGITS_MAX) return refuse(why, "has too many digits");
             n = n * 10 + (*p - '0');
             behind++;
-            if (++digits > DIGITS_MAX) return refuse(why, "has too many digits");
         }
     }
     *text = p;
