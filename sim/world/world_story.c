@@ -333,7 +333,7 @@ static void on_up(void *context, uint32_t endpoint, int error, int64_t recovery_
         char took[32];
         story_turn(world);
         story_tell(world, &line, "%s is up again after %s of recovery", name,
-                   duration_format(recovery_ns, took, sizeof took));
+                   duration_say(recovery_ns, took, sizeof took));
     }
     world->was_up[endpoint] = true;
     faults_notice(world, TRIGGER_NODE_UP, endpoint);

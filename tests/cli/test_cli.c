@@ -260,7 +260,7 @@ static void test_the_smallest_change_of_the_incident_is_computed(void **state)
     SAYS("The smallest change that holds");
     SAYS("replication.failover.quorum: majority");
     assert_int_equal(faultline("run scenarios/incidents/github-2012-stale-promotion.yaml --set replication.failover.quorum=majority --json"), 1);
-    SAYS("\"verdict\": \"fail\"");
+    SAYS("\"verdict\":\"fail\"");
 }
 
 static void test_a_trace_names_every_event(void **state)
