@@ -266,7 +266,7 @@ static void print_smallest(const struct smallest_change *change)
         printf(": none among the settings of its variants (%u runs)\n", change->runs);
         return;
     }
-    printf(" (of variant %s, by %u runs):\n", change->variant, change->runs);
+    printf(" (of variant %s, by %u run%s):\n", change->variant, change->runs, change->runs == 1 ? "" : "s");
     for (uint32_t i = 0; i < change->count; i++) printf("  %s%s: %s%s\n", colour(COLOUR_OK), change->settings[i]->path, change->settings[i]->value, colour(COLOUR_PLAIN));
 }
 
