@@ -8,7 +8,7 @@
  *   points.tsv     s, lane, kind: 0 acknowledged write, 1 lost, 2 key issued twice
  *   outcomes.tsv   from s, to s, share ok, share ok or failed, share of all: of the busiest bucket's rate
  *   series.tsv     s, ok/s, failed/s, unknown/s, p50 ms, p99 ms, slowest ms
- *   latencies.tsv  s, ms: single operations, at most 20,000, evenly sampled
+ *   latencies.tsv  s, ms: single operations, at most 8,000, evenly sampled
  */
 #include "reports/plots.h"
 
@@ -25,8 +25,8 @@
 #include <unistd.h>
 
 #define NODES_MAX    64
-#define SAMPLES_MAX  20000
-#define POINTS_MAX   1500
+#define SAMPLES_MAX  8000
+#define POINTS_MAX   400
 #define BAND_ROWS    3
 #define SPANS_MAX    512
 #define MARKS_MAX    9
