@@ -1,33 +1,43 @@
-/* The simulated disk: a small file system that takes time, keeps what was synced, and may lie, fail, rot or lose its power at any nanosecond.
+/* The simulated disk: a small file system that takes time, keeps what was synced, and may lie,
+ * fail, rot or lose its power at any nanosecond.
  *
- * Files:   disk.c (this: life, cursor, settling, stops, counters), disk_vfs.c (the calls), disk_file.c (contents), disk_dir.c (names), disk_power.c (what survives),
- *          disk_device.c (costs, page cache), disk_fault.c, disk_preset.c, disk_check.c.
+ * Files: disk.c (this: life, cursor, settling, stops, counters), disk_vfs.c (the calls),
+ * disk_file.c (contents), disk_dir.c (names), disk_power.c (what survives), disk_device.c
+ * (costs, page cache), disk_fault.c, disk_preset.c, disk_check.c.
  *
- * Time.    A call starts at the cursor and moves it; its effect is stamped with the cursor after it. The effect is in memory at once, for the calls that follow
- *          in host order, with what undoes it:
+ * Time. A call starts at the cursor and moves it; its effect is stamped with the cursor after
+ * it. The effect is in memory at once, for the calls that follow in host order, with what
+ * undoes it:
  *
- *              call ----> pending, later than now --settle--> pending, happened --its sync settles--> durable
- *                           |                                   |
- *                           | stop before its stamp             | power_off (power_lose): kept, lost, in part
- *                           v                                   v
- *                         never happened (take_back)          by the mode
+ *     call --> pending, to come --settle--> pending, happened --its sync settles--> durable
+ *                     |                              |
+ *                     | a stop before its stamp      | disk_power_off
+ *                     v                              v
+ *                  never happened (take_back)     kept, lost or in part (power_lose)
  *
- *          A sync is itself an effect: it is stamped when it completes, and until then what it covers may be lost. disk_settle works off the queue of syncs in
- *          order of stamps, so its cost is that of the effects that matured, whatever the number of files.
+ * A sync is itself an effect: it is stamped when it completes, and until then what it covers
+ * may be lost. disk_settle works off the queue of syncs in order of stamps, so its cost is that
+ * of the effects that matured, whatever the number of files.
  *
  * Invariants
  *   I1  A file's bytes between its length and its capacity are zero.
- *   I2  Stamps rise along a file and along a name: a call from another lane waits until the earlier one's effect is there.
+ *   I2  Stamps rise along a file and along a name: a call from another lane waits until the
+ *       earlier one's effect is there.
  *   I3  An inode has at most one name in each image.
- *   I4  Each record, directory operation and sync stands on exactly one list until it is durable, taken back or decided by power_lose.
- *   I5  Nothing is visited in order of addresses: inodes go by id, names by bytes, effects by (stamp, sequence).
+ *   I4  Each record, directory operation and sync stands on exactly one list until it is
+ *       durable, taken back or decided by power_lose.
+ *   I5  Nothing is visited in order of addresses: inodes go by id, names by bytes, effects by
+ *       (stamp, sequence).
  *
- * Crash.   disk_crash: the process dies; the cache, dirty or not, stays readable. disk_power_off: the device's view by mode; the cache is gone.
+ * Crash. disk_crash: the process dies; the cache, dirty or not, stays readable.
+ * disk_power_off: the device's view, by mode; the cache is gone.
  *
- * Limits.  64 GiB a file (its bytes stand in memory once), names of 255 bytes, paths of 4,095. Directories cannot be removed, as vfs.h has no call for it.
+ * Limits. 64 GiB a file (its bytes stand in memory once), names of 255 bytes, paths of 4,095.
+ * Directories cannot be removed, as vfs.h has no call for it.
  *
- * Not modelled: write-back of the kernel's own accord (dirty data waits for its sync however long; the power modes cover what write-back would have saved),
- * metadata of the file system beyond length and names (no fsck, no journal replay time), hard links, permissions.
+ * Not modelled: write-back of the kernel's own accord (dirty data waits for its sync however
+ * long; the power modes cover what write-back would have saved), metadata of the file system
+ * beyond length and names (no fsck, no journal replay time), hard links, permissions.
  */
 #include "sim/world/disk_internal.h"
 
@@ -36,12 +46,14 @@
 #include "sim/kernel/arena.h"
 #include "sim/kernel/check.h"
 
-const char *const disk_power_mode_words[] = {"all_kept", "all_lost", "prefix", "subset", "torn", "stale", NULL};
+const char *const disk_power_mode_words[] = {"all_kept", "all_lost", "prefix", "subset",
+                                             "torn",     "stale",    NULL};
 const char *const disk_directory_mode_words[] = {"ordered", "posix", NULL};
 
 /* ---- life ---- */
 
-struct disk *disk_create(const struct disk_config *config, uint64_t seed, const char *name, struct draw_log *log)
+struct disk *disk_create(const struct disk_config *config, uint64_t seed, const char *name,
+                         struct draw_log *log)
 {
     struct disk *disk = xcalloc(1, sizeof *disk);
     disk->vfs.ops = &disk_vfs_ops;
@@ -77,8 +89,7 @@ static void contents_free(struct disk *disk)
         entries_deinit(&inode->live);
         entries_deinit(&inode->durable);
     }
-    while (disk->inodes)
-        inode_free(disk, disk->inodes);
+    while (disk->inodes) inode_free(disk, disk->inodes);
     free(disk->stale);
     disk->stale = NULL;
     disk->stale_size = 0;
@@ -86,8 +97,7 @@ static void contents_free(struct disk *disk)
 
 void disk_destroy(struct disk *disk)
 {
-    if (!disk)
-        return;
+    if (!disk) return;
     while (disk->files) {
         struct disk_file *file = disk->files;
         disk->files = file->next;
@@ -106,7 +116,10 @@ void disk_destroy(struct disk *disk)
     free(disk);
 }
 
-struct vfs *disk_vfs(struct disk *disk) { return &disk->vfs; }
+struct vfs *disk_vfs(struct disk *disk)
+{
+    return &disk->vfs;
+}
 
 /* ---- the cursor ---- */
 
@@ -124,31 +137,30 @@ int64_t disk_end(struct disk *disk)
     return disk->cursor;
 }
 
-int64_t disk_cursor(const struct disk *disk) { return disk->cursor; }
+int64_t disk_cursor(const struct disk *disk)
+{
+    return disk->cursor;
+}
 
-void disk_set_cursor(struct disk *disk, int64_t cursor_ns) { disk->cursor = max_i64(disk->cursor, cursor_ns); }
+void disk_set_cursor(struct disk *disk, int64_t cursor_ns)
+{
+    disk->cursor = max_i64(disk->cursor, cursor_ns);
+}
 
 void disk_look(struct disk *disk, bool on)
 {
     CHECK(disk->looking != on);
     disk->looking = on;
-    if (on) {
-        disk->counters_before_look = disk->counters;
-        disk->operations_before_look = disk->operations;
-    } else {
-        disk->counters = disk->counters_before_look;
-        disk->operations = disk->operations_before_look;
-    }
 }
 
 /* ---- settling ---- */
 
-void sync_item_add(struct disk *disk, struct inode *inode, int64_t start, int64_t stamp, uint64_t sequence)
+void sync_item_add(struct disk *disk, struct inode *inode, int64_t start, int64_t stamp,
+                   uint64_t sequence)
 {
     GROW(disk->syncs, disk->syncs_count, disk->syncs_capacity);
     uint32_t i = disk->syncs_count++;
-    for (; i > 0 && disk->syncs[i - 1].stamp > stamp; i--)
-        disk->syncs[i] = disk->syncs[i - 1];
+    for (; i > 0 && disk->syncs[i - 1].stamp > stamp; i--) disk->syncs[i] = disk->syncs[i - 1];
     disk->syncs[i] = (struct sync_item){stamp, start, sequence, inode};
     inode->references++;
 }
@@ -174,7 +186,8 @@ void disk_settle(struct disk *disk, int64_t now_ns)
 
 /* ---- stops ---- */
 
-/* As it was at `now`: effects stamped at or after it never happened. What was settled happened: time does not run back over it. */
+/* As it was at `now`: effects stamped at or after it never happened. What was settled happened:
+ * time does not run back over it. */
 static void take_back(struct disk *disk, int64_t now_ns)
 {
     now_ns = max_i64(now_ns, disk->settled);
@@ -216,8 +229,7 @@ void disk_wipe(struct disk *disk, int64_t now_ns)
 
 static void shift(int64_t *stamp, int64_t from, int64_t length)
 {
-    if (*stamp >= from)
-        *stamp += length;
+    if (*stamp >= from) *stamp += length;
 }
 
 void disk_pause(struct disk *disk, int64_t from_ns, int64_t length_ns)
@@ -255,9 +267,18 @@ void disk_evict(struct disk *disk, int64_t now_ns)
 
 /* ---- what is asked ---- */
 
-const struct disk_counters *disk_counters(const struct disk *disk) { return &disk->counters; }
-uint64_t disk_used_bytes(const struct disk *disk) { return disk->used; }
-uint64_t disk_operations(const struct disk *disk) { return disk->operations; }
+const struct disk_counters *disk_counters(const struct disk *disk)
+{
+    return &disk->counters;
+}
+uint64_t disk_used_bytes(const struct disk *disk)
+{
+    return disk->used;
+}
+uint64_t disk_operations(const struct disk *disk)
+{
+    return disk->operations;
+}
 
 void disk_cut_after(struct disk *disk, uint64_t operations)
 {
@@ -265,7 +286,10 @@ void disk_cut_after(struct disk *disk, uint64_t operations)
     disk->cut_reached = false;
 }
 
-bool disk_cut_reached(const struct disk *disk) { return disk->cut_reached; }
+bool disk_cut_reached(const struct disk *disk)
+{
+    return disk->cut_reached;
+}
 
 void disk_fail_nth(struct disk *disk, uint64_t operations, int error)
 {
@@ -274,7 +298,8 @@ void disk_fail_nth(struct disk *disk, uint64_t operations, int error)
     disk->fail_error = error;
 }
 
-/* The hash of the path so far is the seed of what is below it; the sum makes the order irrelevant. */
+/* The hash of the path so far is the seed of what is below it; the sum makes the order
+ * irrelevant. */
 static uint64_t hash_directory(const struct inode *dir, uint64_t seed)
 {
     uint64_t sum = 0;
@@ -289,4 +314,7 @@ static uint64_t hash_directory(const struct inode *dir, uint64_t seed)
     return sum;
 }
 
-uint64_t disk_hash(struct disk *disk) { return mix64(hash_directory(disk->root, 1)); }
+uint64_t disk_hash(struct disk *disk)
+{
+    return mix64(hash_directory(disk->root, 1));
+}

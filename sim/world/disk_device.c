@@ -1,15 +1,21 @@
 /* What operations on the simulated disk cost: the device's queue, its buses, the page cache.
  *
- * The device serves up to queue_depth operations in parallel. An operation takes a place in the queue for its access time (drawn from the distribution) and then
- * moves its bytes over the read or the write bus, one operation at a time, so that bandwidth is shared. Lanes of a node interleave: a background slice that was
- * called first may have reserved the device from 400 to 500 us while a read of the foreground arrives at 150 us. So each place keeps its reservations as a short
- * list of intervals, and an operation takes the earliest gap that holds it; gaps older than the settled time are forgotten, and beyond SLOT_INTERVALS the oldest
- * two are merged (a gap is lost, never a reservation).
+ * The device serves up to queue_depth operations in parallel. An operation takes a place in the
+ * queue for its access time (drawn from the distribution) and then moves its bytes over the
+ * read or the write bus, one operation at a time, so that bandwidth is shared. Lanes of a node
+ * interleave: a background slice that was called first may have reserved the device from 400 to
+ * 500 us while a read of the foreground arrives at 150 us. So each place keeps its reservations
+ * as a short list of intervals, and an operation takes the earliest gap that holds it; gaps
+ * older than the settled time are forgotten, and beyond SLOT_INTERVALS the oldest two are
+ * merged (a gap is lost, never a reservation).
  *
- * The page cache holds cache_bytes in pages of 4 KiB, least recently used goes first. A read that misses reads its runs of missing pages in parallel; a write
- * into part of a page that is not there reads the page first. Eviction changes the time of later reads and, for pages of failed syncs, their contents.
+ * The page cache holds cache_bytes in pages of 4 KiB, least recently used goes first. A read
+ * that misses reads its runs of missing pages in parallel; a write into part of a page that is
+ * not there reads the page first. Eviction changes the time of later reads and, for pages of
+ * failed syncs, their contents.
  *
- * Not modelled: read-ahead, write-back before a sync (and throttling of writers by it), seek distance, merging of requests, the device's own cache and its wear.
+ * Not modelled: read-ahead, write-back before a sync (and throttling of writers by it), seek
+ * distance, merging of requests, the device's own cache and its wear.
  */
 #include "sim/world/disk_internal.h"
 
@@ -23,8 +29,7 @@
 static int64_t slot_fit(const struct slot *slot, int64_t at, int64_t length)
 {
     for (uint32_t i = 0; i < slot->count; i++) {
-        if (at + length <= slot->busy[i].start)
-            break;
+        if (at + length <= slot->busy[i].start) break;
         at = max_i64(at, slot->busy[i].end);
     }
     return at;
@@ -38,17 +43,14 @@ static void slot_remove(struct slot *slot, uint32_t i)
 
 static void slot_reserve(struct slot *slot, int64_t settled, int64_t start, int64_t end)
 {
-    if (start == end)
-        return;
-    while (slot->count && slot->busy[0].end <= settled)
-        slot_remove(slot, 0);
+    if (start == end) return;
+    while (slot->count && slot->busy[0].end <= settled) slot_remove(slot, 0);
     if (slot->count == SLOT_INTERVALS) {
         slot->busy[1].start = slot->busy[0].start;
         slot_remove(slot, 0);
     }
     uint32_t i = slot->count++;
-    for (; i > 0 && slot->busy[i - 1].start > start; i--)
-        slot->busy[i] = slot->busy[i - 1];
+    for (; i > 0 && slot->busy[i - 1].start > start; i--) slot->busy[i] = slot->busy[i - 1];
     slot->busy[i] = (struct interval){start, end};
     for (i = 0; i + 1 < slot->count;) {
         if (slot->busy[i].end < slot->busy[i + 1].start) {
@@ -70,8 +72,7 @@ static struct slot *slot_choose(struct disk *disk, int64_t at, int64_t length, i
             best = &disk->slots[i];
             *start = fit;
         }
-        if (fit == at)
-            return best;
+        if (fit == at) return best;
     }
     if ((int64_t)disk->slots_count < disk->config.queue_depth || !best) {
         GROW(disk->slots, disk->slots_count, disk->slots_capacity);
@@ -85,15 +86,14 @@ static struct slot *slot_choose(struct disk *disk, int64_t at, int64_t length, i
 /* Time to move bytes, rounded up. */
 static int64_t transfer_ns(uint64_t bytes, int64_t bytes_per_s)
 {
-    if (bytes_per_s <= 0)
-        return 0;
+    if (bytes_per_s <= 0) return 0;
     unsigned __int128 ns = (unsigned __int128)bytes * NS_PER_S + (uint64_t)bytes_per_s - 1;
     return (int64_t)(ns / (uint64_t)bytes_per_s);
 }
 
 /* One operation of the device, begun at `at` at the earliest: when it completes. */
-static int64_t serve(struct disk *disk, const struct inode *inode, const struct dist *latency, uint64_t bytes, int64_t bytes_per_s,
-                     struct slot *bus, int64_t at)
+static int64_t serve(struct disk *disk, const struct inode *inode, const struct dist *latency,
+                     uint64_t bytes, int64_t bytes_per_s, struct slot *bus, int64_t at)
 {
     int64_t access = dist_draw(latency, &disk->latency_rng);
     int64_t transfer = transfer_ns(bytes, bytes_per_s);
@@ -113,16 +113,14 @@ static int64_t serve(struct disk *disk, const struct inode *inode, const struct 
 
 static void slot_cut(struct slot *slot, int64_t now)
 {
-    while (slot->count && slot->busy[slot->count - 1].start >= now)
-        slot->count--;
+    while (slot->count && slot->busy[slot->count - 1].start >= now) slot->count--;
     if (slot->count && slot->busy[slot->count - 1].end > now)
         slot->busy[slot->count - 1].end = now;
 }
 
 void device_stop(struct disk *disk, int64_t now)
 {
-    for (uint32_t i = 0; i < disk->slots_count; i++)
-        slot_cut(&disk->slots[i], now);
+    for (uint32_t i = 0; i < disk->slots_count; i++) slot_cut(&disk->slots[i], now);
     slot_cut(&disk->read_bus, now);
     slot_cut(&disk->write_bus, now);
 }
@@ -138,15 +136,17 @@ static void slot_pause(struct slot *slot, int64_t from, int64_t length)
 
 void device_pause(struct disk *disk, int64_t from, int64_t length)
 {
-    for (uint32_t i = 0; i < disk->slots_count; i++)
-        slot_pause(&disk->slots[i], from, length);
+    for (uint32_t i = 0; i < disk->slots_count; i++) slot_pause(&disk->slots[i], from, length);
     slot_pause(&disk->read_bus, from, length);
     slot_pause(&disk->write_bus, from, length);
 }
 
 /* ---- the page cache ---- */
 
-static uint64_t cache_limit(const struct disk *disk) { return (uint64_t)disk->config.cache_bytes / PAGE_SIZE; }
+static uint64_t cache_limit(const struct disk *disk)
+{
+    return (uint64_t)disk->config.cache_bytes / PAGE_SIZE;
+}
 
 static bool cache_holds(const struct inode *inode, uint64_t page)
 {
@@ -189,8 +189,7 @@ void cache_touch(struct disk *disk, struct inode *inode, uint64_t page)
         }
         return;
     }
-    if (!cache_limit(disk))
-        return;
+    if (!cache_limit(disk)) return;
     if (disk->pages_resident >= cache_limit(disk)) {
         struct cached_page oldest = disk->pages[disk->pages[0].newer];
         page_free(disk, disk->pages[0].newer);
@@ -200,7 +199,8 @@ void cache_touch(struct disk *disk, struct inode *inode, uint64_t page)
     if (page >= inode->page_slots_count) {
         uint64_t count = max_u64(page + 1, inode->page_slots_count * 2);
         inode->page_slots = xrealloc(inode->page_slots, count * sizeof *inode->page_slots);
-        memset(inode->page_slots + inode->page_slots_count, 0, (count - inode->page_slots_count) * sizeof *inode->page_slots);
+        memset(inode->page_slots + inode->page_slots_count, 0,
+               (count - inode->page_slots_count) * sizeof *inode->page_slots);
         inode->page_slots_count = count;
     }
     uint32_t slot = disk->pages_free;
@@ -209,7 +209,8 @@ void cache_touch(struct disk *disk, struct inode *inode, uint64_t page)
     } else {
         if (!disk->pages_count) {
             GROW(disk->pages, disk->pages_count, disk->pages_capacity);
-            disk->pages[disk->pages_count++] = (struct cached_page){0};   /* the anchor: its `older` is the newest, its `newer` the oldest */
+            disk->pages[disk->pages_count++] = (struct cached_page){
+                0}; /* the anchor: its `older` is the newest, its `newer` the oldest */
         }
         GROW(disk->pages, disk->pages_count, disk->pages_capacity);
         slot = disk->pages_count++;
@@ -223,8 +224,7 @@ void cache_touch(struct disk *disk, struct inode *inode, uint64_t page)
 void cache_drop(struct disk *disk, struct inode *inode, uint64_t page_from, uint64_t page_to)
 {
     for (uint64_t page = page_from; page < min_u64(page_to, inode->page_slots_count); page++)
-        if (inode->page_slots[page])
-            page_free(disk, inode->page_slots[page]);
+        if (inode->page_slots[page]) page_free(disk, inode->page_slots[page]);
 }
 
 void cache_clear(struct disk *disk)
@@ -238,12 +238,15 @@ void cache_clear(struct disk *disk)
 
 /* ---- operations ---- */
 
-int64_t device_copy_ns(uint64_t size) { return (int64_t)(size / 10); }   /* 10 GB/s: memory bandwidth of one core */
-
-int64_t device_read(struct disk *disk, struct inode *inode, uint64_t offset, uint64_t size, int64_t at)
+/* 10 GB/s: memory bandwidth of one core. */
+int64_t device_copy_ns(uint64_t size)
 {
-    if (disk->looking)
-        return at;
+    return (int64_t)(size / 10);
+}
+
+int64_t device_read(struct disk *disk, struct inode *inode, uint64_t offset, uint64_t size,
+                    int64_t at)
+{
     int64_t done = at;
     uint64_t end = (offset + size + PAGE_SIZE - 1) / PAGE_SIZE;
     for (uint64_t page = offset / PAGE_SIZE; page < end;) {
@@ -253,36 +256,35 @@ int64_t device_read(struct disk *disk, struct inode *inode, uint64_t offset, uin
             continue;
         }
         uint64_t first = page;
-        while (page < end && !cache_holds(inode, page))
-            page++;
+        while (page < end && !cache_holds(inode, page)) page++;
         disk->counters.cache_misses += page - first;
-        int64_t read = serve(disk, inode, &disk->config.read_latency, (page - first) * PAGE_SIZE, disk->config.read_bytes_per_s,
-                             &disk->read_bus, at);
+        int64_t read =
+            serve(disk, inode, &disk->config.read_latency, (page - first) * PAGE_SIZE,
+                  disk->config.read_bytes_per_s, &disk->read_bus, at);
         done = max_i64(done, read);
     }
-    for (uint64_t page = offset / PAGE_SIZE; page < end; page++)
-        cache_touch(disk, inode, page);
+    for (uint64_t page = offset / PAGE_SIZE; page < end; page++) cache_touch(disk, inode, page);
     return done + disk->config.cache_hit_ns + device_copy_ns(size);
 }
 
 int64_t device_read_fails(struct disk *disk, const struct inode *inode, int64_t at)
 {
-    if (disk->looking)
-        return at;
-    return serve(disk, inode, &disk->config.read_latency, PAGE_SIZE, disk->config.read_bytes_per_s, &disk->read_bus, at);
+    return serve(disk, inode, &disk->config.read_latency, PAGE_SIZE,
+                 disk->config.read_bytes_per_s, &disk->read_bus, at);
 }
 
-int64_t cache_write(struct disk *disk, struct inode *inode, uint64_t offset, uint64_t size, int64_t at)
+int64_t cache_write(struct disk *disk, struct inode *inode, uint64_t offset, uint64_t size,
+                    int64_t at)
 {
-    if (!cache_limit(disk))
-        return at;
+    if (!cache_limit(disk)) return at;
     uint64_t first = offset / PAGE_SIZE, last = (offset + size - 1) / PAGE_SIZE;
     for (uint64_t page = first; page <= last; page++) {
         uint64_t from = page * PAGE_SIZE, to = min_u64(from + PAGE_SIZE, inode->size);
         bool covered = offset <= from && offset + size >= to;
         if (from < inode->size && !covered && !cache_holds(inode, page)) {
             disk->counters.cache_misses++;
-            at = serve(disk, inode, &disk->config.read_latency, PAGE_SIZE, disk->config.read_bytes_per_s, &disk->read_bus, at);
+            at = serve(disk, inode, &disk->config.read_latency, PAGE_SIZE,
+                       disk->config.read_bytes_per_s, &disk->read_bus, at);
         }
         cache_touch(disk, inode, page);
     }
@@ -292,8 +294,7 @@ int64_t cache_write(struct disk *disk, struct inode *inode, uint64_t offset, uin
 static int extent_order(const void *a, const void *b)
 {
     const struct interval *left = a, *right = b;
-    if (left->start != right->start)
-        return left->start < right->start ? -1 : 1;
+    if (left->start != right->start) return left->start < right->start ? -1 : 1;
     return (left->end > right->end) - (left->end < right->end);
 }
 
@@ -301,12 +302,13 @@ static int extent_order(const void *a, const void *b)
 static uint32_t dirty_extents(const struct inode *inode, struct interval *extents)
 {
     uint32_t count = 0, merged = 0;
-    for (uint32_t i = inode->records_count - inode->records_dirty; i < inode->records_count; i++) {
+    for (uint32_t i = inode->records_count - inode->records_dirty; i < inode->records_count;
+         i++) {
         const struct record *record = &inode->records[i];
-        if (record->kind != RECORD_WRITE && record->kind != RECORD_REDIRTY)
-            continue;
+        if (record->kind != RECORD_WRITE && record->kind != RECORD_REDIRTY) continue;
         int64_t start = (int64_t)(record->offset / SECTOR_SIZE * SECTOR_SIZE);
-        int64_t end = (int64_t)((record->offset + record->size + SECTOR_SIZE - 1) / SECTOR_SIZE * SECTOR_SIZE);
+        int64_t end = (int64_t)((record->offset + record->size + SECTOR_SIZE - 1) /
+                                SECTOR_SIZE * SECTOR_SIZE);
         if (count && start >= extents[count - 1].start && start <= extents[count - 1].end)
             extents[count - 1].end = max_i64(extents[count - 1].end, end);
         else
@@ -324,13 +326,15 @@ static uint32_t dirty_extents(const struct inode *inode, struct interval *extent
 int64_t device_sync(struct disk *disk, struct inode *inode, int64_t at)
 {
     int64_t done = at;
-    if (inode->is_directory) {   /* one block of the journal */
-        done = serve(disk, inode, &disk->config.write_latency, PAGE_SIZE, disk->config.write_bytes_per_s, &disk->write_bus, at);
+    if (inode->is_directory) { /* one block of the journal */
+        done = serve(disk, inode, &disk->config.write_latency, PAGE_SIZE,
+                     disk->config.write_bytes_per_s, &disk->write_bus, at);
     } else if (inode->records_dirty) {
         struct interval *extents = xmalloc(inode->records_dirty * sizeof *extents);
         uint32_t count = dirty_extents(inode, extents);
         for (uint32_t i = 0; i < count; i++) {
-            int64_t written = serve(disk, inode, &disk->config.write_latency, (uint64_t)(extents[i].end - extents[i].start),
+            int64_t written = serve(disk, inode, &disk->config.write_latency,
+                                    (uint64_t)(extents[i].end - extents[i].start),
                                     disk->config.write_bytes_per_s, &disk->write_bus, at);
             done = max_i64(done, written);
         }

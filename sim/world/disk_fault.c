@@ -1,14 +1,20 @@
 /* What may go wrong with the simulated disk, and the count of what did.
  *
- * A fault is a rule: a kind, files it concerns, how many matching operations it passes over (`after`) and hits (`count`). Faults of the medium are met at once:
- * the pages they concern count as evicted, or a long-running node with everything in its cache would never notice.
- *   READ_ERROR          latent sector errors: reads of sectors in the range fail until these are written again. Sectors that were dirty when the fault was set,
- *                       and whatever is written later, are good.
- *   BIT_ROT             flips `count` (0: one) bits of what is at rest in the range: not of what is still to be written. When nothing is there yet, it
- *                       waits for the first read after something is.
- *   MISDIRECTED_WRITE   at the sync that carries it, the write lands at another sector of the same file; its own place keeps the device's old bytes.
- *   SYNC_ERROR          disk_file.c. A failed sync_dir leaves the names pending.
- *   LYING_SYNC          reports success and makes nothing durable; counts only where something was pending.
+ * A fault is a rule: a kind, files it concerns, how many matching operations it passes over
+ * (`after`) and hits (`count`). Faults of the medium are met at once: the pages they concern
+ * count as evicted, or a long-running node with everything in its cache would never notice.
+ *
+ *   READ_ERROR         latent sector errors: reads of sectors in the range fail until these
+ *                      are written again. Sectors that were dirty when the fault was set, and
+ *                      whatever is written later, are good.
+ *   BIT_ROT            flips `count` (0: one) bits of what is at rest in the range, not of
+ *                      what is still to be written. When nothing is there yet, it waits for
+ *                      the first read after something is.
+ *   MISDIRECTED_WRITE  at the sync that carries it, the write lands at another sector of the
+ *                      same file; its own place keeps the device's old bytes.
+ *   SYNC_ERROR         disk_file.c. A failed sync_dir leaves the names pending.
+ *   LYING_SYNC         reports success and makes nothing durable; counts only where something
+ *                      was pending.
  */
 #include "sim/world/disk_internal.h"
 
@@ -18,26 +24,28 @@
 #include "sim/kernel/arena.h"
 #include "sim/kernel/check.h"
 
-#define STALL_NS (30 * NS_PER_S)   /* a stalled operation without `until`: the SCSI command timeout of Linux */
-#define ROT_DRAWS 64               /* tries to find a byte at rest */
+/* A stalled operation without `until`: the SCSI command timeout of Linux. */
+#define STALL_NS (30 * NS_PER_S)
+#define ROT_DRAWS 64 /* tries to find a byte at rest */
 
-static bool fault_matches(const struct disk *disk, const struct active_fault *active, enum disk_fault_kind kind, const struct inode *inode)
+static bool fault_matches(const struct disk *disk, const struct active_fault *active,
+                          enum disk_fault_kind kind, const struct inode *inode)
 {
-    if (active->removed || active->fault.kind != kind)
-        return false;
-    if (!active->fault.path)
-        return true;
+    if (active->removed || active->fault.kind != kind) return false;
+    if (!active->fault.path) return true;
     char path[PATH_SIZE_MAX];
     return strstr(inode_path(disk, inode, path), active->fault.path) != NULL;
 }
 
-static bool fault_spent(const struct active_fault *active) { return active->fault.count && active->hits >= active->fault.count; }
+static bool fault_spent(const struct active_fault *active)
+{
+    return active->fault.count && active->hits >= active->fault.count;
+}
 
 /* It matches: does it hit? */
 static bool fault_takes(struct active_fault *active)
 {
-    if (fault_spent(active))
-        return false;
+    if (fault_spent(active)) return false;
     if (active->skipped < active->fault.after) {
         active->skipped++;
         return false;
@@ -46,11 +54,13 @@ static bool fault_takes(struct active_fault *active)
     return true;
 }
 
-struct active_fault *fault_hit(struct disk *disk, enum disk_fault_kind kind, const struct inode *inode)
+struct active_fault *fault_hit(struct disk *disk, enum disk_fault_kind kind,
+                               const struct inode *inode)
 {
     if (disk->faults_active)
         for (uint32_t i = 0; i < disk->faults_count; i++)
-            if (fault_matches(disk, &disk->faults[i], kind, inode) && fault_takes(&disk->faults[i]))
+            if (fault_matches(disk, &disk->faults[i], kind, inode) &&
+                fault_takes(&disk->faults[i]))
                 return &disk->faults[i];
     return NULL;
 }
@@ -63,8 +73,7 @@ void fault_effect(struct disk *disk, struct active_fault *fault, uint64_t effect
 
 void fault_effect_id(struct disk *disk, uint32_t id)
 {
-    if (id)
-        fault_effect(disk, &disk->faults[id - 1], 1);
+    if (id) fault_effect(disk, &disk->faults[id - 1], 1);
 }
 
 /* ---- slow and stalled ---- */
@@ -75,11 +84,11 @@ static int64_t scale(int64_t ns, int64_t factor_millionths)
     return scaled > VTIME_MAX / 4 ? VTIME_MAX / 4 : (int64_t)scaled;
 }
 
-void fault_slow(struct disk *disk, const struct inode *inode, int64_t *access, int64_t *transfer)
+void fault_slow(struct disk *disk, const struct inode *inode, int64_t *access,
+                int64_t *transfer)
 {
     struct active_fault *slow = fault_hit(disk, DISK_SLOW, inode);
-    if (!slow)
-        return;
+    if (!slow) return;
     *access = scale(*access, slow->fault.factor_millionths);
     *transfer = scale(*transfer, slow->fault.factor_millionths);
     fault_effect(disk, slow, 1);
@@ -89,12 +98,9 @@ void fault_stall(struct disk *disk, const struct inode *inode, int64_t *at, int6
 {
     for (uint32_t i = 0; i < disk->faults_count; i++) {
         struct active_fault *stall = &disk->faults[i];
-        if (!fault_matches(disk, stall, DISK_STALL, inode))
-            continue;
-        if (stall->fault.until_ns && *at >= stall->fault.until_ns)
-            continue;
-        if (!fault_takes(stall))
-            continue;
+        if (!fault_matches(disk, stall, DISK_STALL, inode)) continue;
+        if (stall->fault.until_ns && *at >= stall->fault.until_ns) continue;
+        if (!fault_takes(stall)) continue;
         if (stall->fault.until_ns)
             *at = stall->fault.until_ns;
         else
@@ -105,10 +111,10 @@ void fault_stall(struct disk *disk, const struct inode *inode, int64_t *at, int6
 
 /* ---- latent sector errors ---- */
 
-static void heal(struct active_fault *active, const struct inode *inode, uint64_t from, uint64_t to)
+static void heal(struct active_fault *active, const struct inode *inode, uint64_t from,
+                 uint64_t to)
 {
-    if (from >= to)
-        return;
+    if (from >= to) return;
     for (uint32_t i = active->healed_count; i-- > 0;) {
         struct healed *last = &active->healed[i];
         if (last->inode_id == inode->id && from <= last->to && to >= last->from) {
@@ -121,14 +127,16 @@ static void heal(struct active_fault *active, const struct inode *inode, uint64_
     active->healed[active->healed_count++] = (struct healed){inode->id, from, to};
 }
 
-/* Sectors of which every byte inside the file is written are good again; the space that a write leaves open was never on a bad sector. */
+/* Sectors of which every byte inside the file is written are good again; the space that a write
+ * leaves open was never on a bad sector. */
 void fault_heal(struct disk *disk, const struct inode *inode, uint64_t offset, uint64_t size)
 {
-    if (!disk->faults_active)
-        return;
+    if (!disk->faults_active) return;
     uint64_t end = offset + size;
-    uint64_t from = (min_u64(offset, inode->size) + SECTOR_SIZE - 1) / SECTOR_SIZE * SECTOR_SIZE;
-    uint64_t to = end >= inode->size ? (end + SECTOR_SIZE - 1) / SECTOR_SIZE * SECTOR_SIZE : end / SECTOR_SIZE * SECTOR_SIZE;
+    uint64_t from =
+        (min_u64(offset, inode->size) + SECTOR_SIZE - 1) / SECTOR_SIZE * SECTOR_SIZE;
+    uint64_t to = end >= inode->size ? (end + SECTOR_SIZE - 1) / SECTOR_SIZE * SECTOR_SIZE
+                                     : end / SECTOR_SIZE * SECTOR_SIZE;
     for (uint32_t i = 0; i < disk->faults_count; i++)
         if (!disk->faults[i].removed && disk->faults[i].fault.kind == DISK_READ_ERROR)
             heal(&disk->faults[i], inode, from, to);
@@ -136,32 +144,37 @@ void fault_heal(struct disk *disk, const struct inode *inode, uint64_t offset, u
 
 static uint64_t range_end(const struct disk_fault *fault)
 {
-    return fault->size && fault->offset + fault->size > fault->offset ? fault->offset + fault->size : UINT64_MAX;
+    return fault->size && fault->offset + fault->size > fault->offset
+               ? fault->offset + fault->size
+               : UINT64_MAX;
 }
 
 /* Does a read of [from, to), whole sectors, meet one that was not written since? */
-static bool range_is_bad(const struct active_fault *active, const struct inode *inode, uint64_t from, uint64_t to)
+static bool range_is_bad(const struct active_fault *active, const struct inode *inode,
+                         uint64_t from, uint64_t to)
 {
     while (from < to) {
         uint64_t good_to = from;
         for (uint32_t i = 0; i < active->healed_count; i++)
             if (active->healed[i].inode_id == inode->id && active->healed[i].from <= from)
                 good_to = max_u64(good_to, active->healed[i].to);
-        if (good_to == from)
-            return true;
+        if (good_to == from) return true;
         from = good_to;
     }
     return false;
 }
 
-struct active_fault *fault_read(struct disk *disk, const struct inode *inode, uint64_t offset, uint64_t size)
+struct active_fault *fault_read(struct disk *disk, const struct inode *inode, uint64_t offset,
+                                uint64_t size)
 {
     for (uint32_t i = 0; disk->faults_active && i < disk->faults_count; i++) {
         struct active_fault *active = &disk->faults[i];
-        uint64_t bad_from = active->fault.offset / SECTOR_SIZE * SECTOR_SIZE, bad_to = range_end(&active->fault);
-        uint64_t from = max_u64(offset / SECTOR_SIZE * SECTOR_SIZE, bad_from), to = min_u64(offset + size, bad_to);
-        if (from < to && fault_matches(disk, active, DISK_READ_ERROR, inode) && range_is_bad(active, inode, from, to) &&
-            fault_takes(active))
+        uint64_t bad_from = active->fault.offset / SECTOR_SIZE * SECTOR_SIZE,
+                 bad_to = range_end(&active->fault);
+        uint64_t from = max_u64(offset / SECTOR_SIZE * SECTOR_SIZE, bad_from),
+                 to = min_u64(offset + size, bad_to);
+        if (from < to && fault_matches(disk, active, DISK_READ_ERROR, inode) &&
+            range_is_bad(active, inode, from, to) && fault_takes(active))
             return active;
     }
     return NULL;
@@ -174,17 +187,18 @@ static bool byte_is_at_rest(const struct inode *inode, uint64_t offset)
     for (uint32_t i = 0; i < inode->records_count; i++) {
         const struct record *record = &inode->records[i];
         bool touched = offset >= record->offset && offset - record->offset < record->size;
-        bool beyond = record->size && offset >= record->size_before;   /* in space that a pending write leaves open */
-        if (touched || beyond)
-            return false;
+        bool beyond =
+            record->size &&
+            offset >= record->size_before; /* in space that a pending write leaves open */
+        if (touched || beyond) return false;
     }
     for (uint32_t i = 0; i < inode->failed_count; i++)
-        if (inode->failed[i].page == offset / PAGE_SIZE)
-            return false;
+        if (inode->failed[i].page == offset / PAGE_SIZE) return false;
     return true;
 }
 
-static uint64_t rot_room(const struct disk *disk, const struct active_fault *rot, const struct inode *inode)
+static uint64_t rot_room(const struct disk *disk, const struct active_fault *rot,
+                         const struct inode *inode)
 {
     if (inode->is_directory || !inode->parent || !fault_matches(disk, rot, DISK_BIT_ROT, inode))
         return 0;
@@ -192,7 +206,8 @@ static uint64_t rot_room(const struct disk *disk, const struct active_fault *rot
     return end > rot->fault.offset ? end - rot->fault.offset : 0;
 }
 
-/* Flips one bit of a byte at rest in the range, all of them equally likely: false when none was found. */
+/* Flips one bit of a byte at rest in the range, all of them equally likely: false when none was
+ * found. */
 static bool rot_once(struct disk *disk, struct active_fault *rot)
 {
     uint64_t room = 0;
@@ -204,8 +219,7 @@ static bool rot_once(struct disk *disk, struct active_fault *rot)
         for (uint64_t here; at >= (here = rot_room(disk, rot, inode)); inode = inode->next)
             at -= here;
         at += rot->fault.offset;
-        if (!byte_is_at_rest(inode, at))
-            continue;
+        if (!byte_is_at_rest(inode, at)) continue;
         uint64_t bit = rng_below(&disk->fault_rng, 8);
         inode->data[at] ^= (unsigned char)(1u << bit);
         cache_drop(disk, inode, at / PAGE_SIZE, at / PAGE_SIZE + 1);
@@ -226,8 +240,7 @@ void fault_rot(struct disk *disk)
 {
     for (uint32_t i = 0; i < disk->faults_count; i++) {
         struct active_fault *rot = &disk->faults[i];
-        if (rot->removed || rot->fault.kind != DISK_BIT_ROT)
-            continue;
+        if (rot->removed || rot->fault.kind != DISK_BIT_ROT) continue;
         if (rot->skipped < rot->fault.after)
             rot->skipped++;
         else
@@ -239,13 +252,14 @@ void fault_rot(struct disk *disk)
 
 int fault_space(struct disk *disk, const struct inode *inode, uint64_t more)
 {
-    if (!more)
-        return 0;
-    if (disk->config.capacity_bytes && disk->used + more > (uint64_t)disk->config.capacity_bytes)
+    if (!more) return 0;
+    if (disk->config.capacity_bytes &&
+        disk->used + more > (uint64_t)disk->config.capacity_bytes)
         return -ENOSPC;
     for (uint32_t i = 0; disk->faults_active && i < disk->faults_count; i++) {
         struct active_fault *full = &disk->faults[i];
-        if (disk->used + more > full->quota && fault_matches(disk, full, DISK_FULL, inode) && fault_takes(full)) {
+        if (disk->used + more > full->quota && fault_matches(disk, full, DISK_FULL, inode) &&
+            fault_takes(full)) {
             fault_effect(disk, full, 1);
             return -ENOSPC;
         }
@@ -266,20 +280,20 @@ uint32_t disk_fault_add(struct disk *disk, const struct disk_fault *fault)
     if (fault->kind == DISK_FULL)
         active->quota = disk->used + (uint64_t)max_i64(fault->bytes, 0);
     /* What is dirty now is in memory and will be written to good sectors. */
-    for (struct inode *inode = disk->inodes; inode && fault->kind == DISK_READ_ERROR; inode = inode->next)
+    for (struct inode *inode = disk->inodes; inode && fault->kind == DISK_READ_ERROR;
+         inode = inode->next)
         for (uint32_t i = 0; i < inode->records_count; i++) {
-            uint64_t from = inode->records[i].offset / SECTOR_SIZE * SECTOR_SIZE, end = inode->records[i].offset + inode->records[i].size;
+            uint64_t from = inode->records[i].offset / SECTOR_SIZE * SECTOR_SIZE,
+                     end = inode->records[i].offset + inode->records[i].size;
             heal(active, inode, from, (end + SECTOR_SIZE - 1) / SECTOR_SIZE * SECTOR_SIZE);
         }
-    if (fault->kind == DISK_BIT_ROT && !fault->after)
-        rot_now(disk, active);
+    if (fault->kind == DISK_BIT_ROT && !fault->after) rot_now(disk, active);
     return active->id;
 }
 
 void disk_fault_remove(struct disk *disk, uint32_t id)
 {
-    if (id == 0 || id > disk->faults_count || disk->faults[id - 1].removed)
-        return;
+    if (id == 0 || id > disk->faults_count || disk->faults[id - 1].removed) return;
     disk->faults[id - 1].removed = true;
     disk->faults_active--;
 }

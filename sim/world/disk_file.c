@@ -1,16 +1,21 @@
-/* Contents of files on the simulated disk: effects that can be taken back, what a sync makes durable, what a failed sync leaves.
+/* Contents of files on the simulated disk: effects that can be taken back, what a sync makes
+ * durable, what a failed sync leaves.
  *
- * A file stands in memory once, as it reads now. Beside it stands the list of its effects that are not durable yet, each with what undoes it. So an append
- * costs one small record and no copy of old bytes, and three questions have one answer each:
+ * A file stands in memory once, as it reads now. Beside it stands the list of its effects that
+ * are not durable yet, each with what undoes it. So an append costs one small record and no
+ * copy of old bytes, and three questions have one answer each:
  *   - as it was at time c: undo the records stamped c or later, newest first (file_take_back);
  *   - as the device holds it: undo them all (disk_power.c);
  *   - what a completed sync does: forget the records before it (file_sync_settle).
  * A record that is *swapped out* is undone but kept, with the bytes that do it again.
  *
- * A failed sync turns pages into what Linux makes of them (Rebello and others, "Can applications recover from fsync failures?", USENIX ATC 2020): clean, readable
- * from the cache, absent from the device. Such a page is a `failed_page` that keeps the device's bytes. It goes back to them when the cache loses it. Writing to
- * it dirties the whole page again, so the next sync will carry it: RECORD_REDIRTY. The length is metadata, which the journal still holds: it stays pending, and
- * the next good sync makes it durable, with a hole where the failed pages should be.
+ * A failed sync turns pages into what Linux makes of them (Rebello and others, "Can
+ * applications recover from fsync failures?", USENIX ATC 2020): clean, readable from the cache,
+ * absent from the device. Such a page is a `failed_page` that keeps the device's bytes. It goes
+ * back to them when the cache loses it. Writing to it dirties the whole page again, so the next
+ * sync will carry it: RECORD_REDIRTY. The length is metadata, which the journal still holds: it
+ * stays pending, and the next good sync makes it durable, with a hole where the failed pages
+ * should be.
  */
 #include "sim/world/disk_internal.h"
 
@@ -19,7 +24,8 @@
 #include "sim/kernel/arena.h"
 #include "sim/kernel/check.h"
 
-#define STALE_SIZE_MAX (UINT64_C(256) << 10)   /* of a freed file's bytes that mode `stale` may show again */
+/* Of a freed file's bytes, how many mode `stale` may show again. */
+#define STALE_SIZE_MAX (UINT64_C(256) << 10)
 
 /* ---- inodes ---- */
 
@@ -37,11 +43,11 @@ struct inode *inode_create(struct disk *disk, bool is_directory)
     return inode;
 }
 
-/* A freed file's bytes stay on the device until something else is written there: mode `stale` shows them. */
+/* A freed file's bytes stay on the device until something else is written there: mode `stale`
+ * shows them. */
 static void stale_keep(struct disk *disk, struct inode *inode)
 {
-    if (!inode->size)
-        return;
+    if (!inode->size) return;
     free(disk->stale);
     disk->stale_size = min_u64(inode->size, STALE_SIZE_MAX);
     disk->stale = xrealloc(inode->data, disk->stale_size);
@@ -68,12 +74,10 @@ void inode_free(struct disk *disk, struct inode *inode)
 {
     entries_release(disk, &inode->live, false);
     entries_release(disk, &inode->durable, true);
-    if (inode->counted)
-        disk->used -= inode->size;
+    if (inode->counted) disk->used -= inode->size;
     file_records_drop(inode, inode->records_count);
     free(inode->records);
-    for (uint32_t i = 0; i < inode->failed_count; i++)
-        free(inode->failed[i].device);
+    for (uint32_t i = 0; i < inode->failed_count; i++) free(inode->failed[i].device);
     free(inode->failed);
     cache_drop(disk, inode, 0, UINT64_MAX);
     free(inode->page_slots);
@@ -92,13 +96,10 @@ void inode_free(struct disk *disk, struct inode *inode)
 
 void inode_review(struct disk *disk, struct inode *inode)
 {
-    if (inode == disk->root)
-        return;
+    if (inode == disk->root) return;
     bool counted = !inode->is_directory && (inode->parent || inode->handles);
-    if (counted && !inode->counted)
-        disk->used += inode->size;
-    if (!counted && inode->counted)
-        disk->used -= inode->size;
+    if (counted && !inode->counted) disk->used += inode->size;
+    if (!counted && inode->counted) disk->used -= inode->size;
     inode->counted = counted;
     if (!inode->parent && !inode->durable_parent && !inode->handles && !inode->references)
         inode_free(disk, inode);
@@ -108,25 +109,22 @@ void inode_review(struct disk *disk, struct inode *inode)
 
 void file_set_size(struct disk *disk, struct inode *inode, uint64_t size)
 {
-    if (inode->counted)
-        disk->used += size - inode->size;
+    if (inode->counted) disk->used += size - inode->size;
     inode->size = size;
 }
 
 void file_reserve(struct inode *inode, uint64_t size)
 {
-    if (size <= inode->capacity)
-        return;
+    if (size <= inode->capacity) return;
     uint64_t capacity = max_u64(max_u64(size, 256), inode->capacity + inode->capacity / 2);
     inode->data = xrealloc(inode->data, capacity);
-    memset(inode->data + inode->capacity, 0, capacity - inode->capacity);   /* I1 */
+    memset(inode->data + inode->capacity, 0, capacity - inode->capacity); /* I1 */
     inode->capacity = capacity;
 }
 
 static unsigned char *copy_bytes(const unsigned char *data, uint64_t size)
 {
-    if (!size)
-        return NULL;
+    if (!size) return NULL;
     unsigned char *copy = xmalloc(size);
     memcpy(copy, data, size);
     return copy;
@@ -142,11 +140,11 @@ void record_deinit(struct record *record)
 
 void file_records_drop(struct inode *inode, uint32_t count)
 {
-    for (uint32_t i = 0; i < count; i++)
-        record_deinit(&inode->records[i]);
+    for (uint32_t i = 0; i < count; i++) record_deinit(&inode->records[i]);
     inode->records_count -= count;
     if (inode->records_count)
-        memmove(inode->records, inode->records + count, inode->records_count * sizeof *inode->records);
+        memmove(inode->records, inode->records + count,
+                inode->records_count * sizeof *inode->records);
     if (inode->records_dirty > inode->records_count)
         inode->records_dirty = inode->records_count;
 }
@@ -168,31 +166,29 @@ static bool record_is_sync(const struct record *record)
 static void records_dirty_count(struct inode *inode)
 {
     uint32_t dirty = 0;
-    while (dirty < inode->records_count && !record_is_sync(&inode->records[inode->records_count - 1 - dirty]))
+    while (dirty < inode->records_count &&
+           !record_is_sync(&inode->records[inode->records_count - 1 - dirty]))
         dirty++;
     inode->records_dirty = dirty;
 }
 
 void record_swap_out(struct disk *disk, struct inode *inode, struct record *record)
 {
-    if (record_is_sync(record))
-        return;
+    if (record_is_sync(record)) return;
     if (record->size_after >= record->size_before && record->size) {
         record->redo = copy_bytes(inode->data + record->offset, record->size);
-        memset(inode->data + record->offset + record->old_size, 0, record->size - record->old_size);
+        memset(inode->data + record->offset + record->old_size, 0,
+               record->size - record->old_size);
     }
-    if (record->old_size)
-        memcpy(inode->data + record->offset, record->old, record->old_size);
+    if (record->old_size) memcpy(inode->data + record->offset, record->old, record->old_size);
     file_set_size(disk, inode, record->size_before);
 }
 
 void record_swap_in(struct disk *disk, struct inode *inode, struct record *record)
 {
-    if (record_is_sync(record))
-        return;
+    if (record_is_sync(record)) return;
     /* What it covers may have changed while it was out. */
-    if (record->old_size)
-        memcpy(record->old, inode->data + record->offset, record->old_size);
+    if (record->old_size) memcpy(record->old, inode->data + record->offset, record->old_size);
     if (record->redo)
         memcpy(inode->data + record->offset, record->redo, record->size);
     else if (record->size)
@@ -228,7 +224,8 @@ static void failed_add(struct inode *inode, uint64_t page, unsigned char *device
         return;
     }
     GROW(inode->failed, inode->failed_count, inode->failed_capacity);
-    memmove(inode->failed + i + 1, inode->failed + i, (inode->failed_count - i) * sizeof *inode->failed);
+    memmove(inode->failed + i + 1, inode->failed + i,
+            (inode->failed_count - i) * sizeof *inode->failed);
     inode->failed[i] = (struct failed_page){page, device};
     inode->failed_count++;
 }
@@ -237,7 +234,8 @@ static void failed_remove(struct inode *inode, uint32_t i)
 {
     free(inode->failed[i].device);
     inode->failed_count--;
-    memmove(inode->failed + i, inode->failed + i + 1, (inode->failed_count - i) * sizeof *inode->failed);
+    memmove(inode->failed + i, inode->failed + i + 1,
+            (inode->failed_count - i) * sizeof *inode->failed);
 }
 
 /* A page as it stands, zeros beyond the end. */
@@ -251,7 +249,8 @@ static unsigned char *page_copy(const struct inode *inode, uint64_t page)
 }
 
 /* Before bytes [from, to) change: failed pages among them will be written again, whole. */
-static void redirty(struct inode *inode, uint64_t from, uint64_t to, int64_t stamp, uint64_t sequence)
+static void redirty(struct inode *inode, uint64_t from, uint64_t to, int64_t stamp,
+                    uint64_t sequence)
 {
     uint32_t i = inode->failed_count ? failed_position(inode, from / PAGE_SIZE) : 0;
     while (i < inode->failed_count && inode->failed[i].page * PAGE_SIZE < to) {
@@ -259,10 +258,16 @@ static void redirty(struct inode *inode, uint64_t from, uint64_t to, int64_t sta
         if (offset < inode->size) {
             uint64_t size = min_u64(PAGE_SIZE, inode->size - offset);
             record_add(inode, (struct record){
-                .stamp = stamp, .sequence = sequence, .kind = RECORD_REDIRTY, .offset = offset, .size = size,
-                .size_before = inode->size, .size_after = inode->size,
-                .old_size = size, .old = copy_bytes(inode->failed[i].device, size),
-            });
+                                  .stamp = stamp,
+                                  .sequence = sequence,
+                                  .kind = RECORD_REDIRTY,
+                                  .offset = offset,
+                                  .size = size,
+                                  .size_before = inode->size,
+                                  .size_after = inode->size,
+                                  .old_size = size,
+                                  .old = copy_bytes(inode->failed[i].device, size),
+                              });
         }
         failed_remove(inode, i);
     }
@@ -285,31 +290,39 @@ static void forget_at(struct disk *disk, struct inode *inode, uint32_t i)
 
 void file_forget_failed(struct disk *disk, struct inode *inode)
 {
-    while (inode->failed_count)
-        forget_at(disk, inode, inode->failed_count - 1);
+    while (inode->failed_count) forget_at(disk, inode, inode->failed_count - 1);
 }
 
 void file_forget_failed_page(struct disk *disk, struct inode *inode, uint64_t page)
 {
     uint32_t i = failed_position(inode, page);
-    if (i < inode->failed_count && inode->failed[i].page == page)
-        forget_at(disk, inode, i);
+    if (i < inode->failed_count && inode->failed[i].page == page) forget_at(disk, inode, i);
 }
 
 /* ---- effects ---- */
 
-struct record *file_write(struct disk *disk, struct inode *inode, uint64_t offset, struct bytes data, int64_t stamp)
+struct record *file_write(struct disk *disk, struct inode *inode, uint64_t offset,
+                          struct bytes data, int64_t stamp)
 {
     uint64_t end = offset + data.size;
     uint64_t sequence = disk->sequence_next++;
-    CHECK(data.size > 0 && stamp >= inode->stamp);   /* I2 */
+    CHECK(data.size > 0);
+    CHECK(stamp >= inode->stamp); /* I2 */
+    CHECK(!disk->looking);
     redirty(inode, offset, end, stamp, sequence);
     uint64_t old_size = offset < inode->size ? min_u64(inode->size, end) - offset : 0;
-    struct record *record = record_add(inode, (struct record){
-        .stamp = stamp, .sequence = sequence, .kind = RECORD_WRITE, .offset = offset, .size = data.size,
-        .size_before = inode->size, .size_after = max_u64(inode->size, end),
-        .old_size = old_size, .old = copy_bytes(inode->data + (old_size ? offset : 0), old_size),
-    });
+    struct record *record = record_add(
+        inode, (struct record){
+                   .stamp = stamp,
+                   .sequence = sequence,
+                   .kind = RECORD_WRITE,
+                   .offset = offset,
+                   .size = data.size,
+                   .size_before = inode->size,
+                   .size_after = max_u64(inode->size, end),
+                   .old_size = old_size,
+                   .old = copy_bytes(inode->data + (old_size ? offset : 0), old_size),
+               });
     file_reserve(inode, end);
     memcpy(inode->data + offset, data.data, data.size);
     file_set_size(disk, inode, record->size_after);
@@ -320,11 +333,15 @@ struct record *file_write(struct disk *disk, struct inode *inode, uint64_t offse
 void file_resize(struct disk *disk, struct inode *inode, uint64_t size, int64_t stamp)
 {
     CHECK(stamp >= inode->stamp);
+    CHECK(!disk->looking);
     inode->stamp = stamp;
-    if (size == inode->size)
-        return;
+    if (size == inode->size) return;
     uint64_t sequence = disk->sequence_next++;
-    struct record record = {.stamp = stamp, .sequence = sequence, .kind = RECORD_RESIZE, .size_before = inode->size, .size_after = size};
+    struct record record = {.stamp = stamp,
+                            .sequence = sequence,
+                            .kind = RECORD_RESIZE,
+                            .size_before = inode->size,
+                            .size_after = size};
     if (size > inode->size) {
         record.grown = true;
         record.offset = inode->size;
@@ -335,20 +352,22 @@ void file_resize(struct disk *disk, struct inode *inode, uint64_t size, int64_t 
         record.offset = size;
         record.size = record.old_size = inode->size - size;
         record.old = copy_bytes(inode->data + size, record.size);
-        memset(inode->data + size, 0, record.size);   /* I1 */
+        memset(inode->data + size, 0, record.size); /* I1 */
         cache_drop(disk, inode, (size + PAGE_SIZE - 1) / PAGE_SIZE, UINT64_MAX);
     }
     record_add(inode, record);
     file_set_size(disk, inode, size);
 }
 
-void file_sync(struct disk *disk, struct inode *inode, int64_t start, int64_t stamp, bool failed)
+void file_sync(struct disk *disk, struct inode *inode, int64_t start, int64_t stamp,
+               bool failed)
 {
     inode->stamp = stamp;
-    if (!inode->records_count)
-        return;
+    if (!inode->records_count) return;
     uint64_t sequence = disk->sequence_next++;
-    record_add(inode, (struct record){.stamp = stamp, .sequence = sequence, .kind = failed ? RECORD_SYNC_FAILED : RECORD_SYNC});
+    record_add(inode, (struct record){.stamp = stamp,
+                                      .sequence = sequence,
+                                      .kind = failed ? RECORD_SYNC_FAILED : RECORD_SYNC});
     inode->records_dirty = 0;
     sync_item_add(disk, inode, start, stamp, sequence);
 }
@@ -367,42 +386,46 @@ void file_take_back(struct disk *disk, struct inode *inode, int64_t from)
         record_deinit(record);
     }
     records_dirty_count(inode);
-    if (inode->stamp > from)
-        inode->stamp = from;
+    if (inode->stamp > from) inode->stamp = from;
 }
 
 /* ---- a sync completes ---- */
 
-/* Puts the records from `first` on back, in order, and their failed pages' dirtying with them. The list must end before `first`. */
-static void tail_restore(struct disk *disk, struct inode *inode, struct record *tail, uint32_t count)
+/* Puts the records from `first` on back, in order, and their failed pages' dirtying with them.
+ * The list must end before `first`. */
+static void tail_restore(struct disk *disk, struct inode *inode, struct record *tail,
+                         uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
-        bool touches = tail[i].kind == RECORD_WRITE || (tail[i].kind == RECORD_RESIZE && !tail[i].grown);
+        bool touches =
+            tail[i].kind == RECORD_WRITE || (tail[i].kind == RECORD_RESIZE && !tail[i].grown);
         if (touches)
-            redirty(inode, tail[i].offset, tail[i].offset + tail[i].size, tail[i].stamp, tail[i].sequence);
+            redirty(inode, tail[i].offset, tail[i].offset + tail[i].size, tail[i].stamp,
+                    tail[i].sequence);
         record_swap_in(disk, inode, record_add(inode, tail[i]));
     }
     records_dirty_count(inode);
 }
 
-/* Swaps everything out: the file stands as the device holds it. Returns a copy of the list; the file's own becomes empty. */
+/* Swaps everything out: the file stands as the device holds it. Returns a copy of the list; the
+ * file's own becomes empty. */
 static struct record *records_take(struct disk *disk, struct inode *inode, uint32_t *count)
 {
     *count = inode->records_count;
     struct record *records = xmalloc(*count * sizeof *records);
-    for (uint32_t i = *count; i-- > 0;)
-        record_swap_out(disk, inode, &inode->records[i]);
+    for (uint32_t i = *count; i-- > 0;) record_swap_out(disk, inode, &inode->records[i]);
     memcpy(records, inode->records, *count * sizeof *records);
     inode->records_count = inode->records_dirty = 0;
     return records;
 }
 
-/* The pages that a record dirtied, as the device holds them. One that failed before and was not dirtied since (only its length is pending) stays as it is. */
+/* The pages that a record dirtied, as the device holds them. One that failed before and was not
+ * dirtied since (only its length is pending) stays as it is. */
 static void failed_collect(struct inode *inode, const struct record *record)
 {
-    if (!record->size || record->grown)
-        return;
-    for (uint64_t page = record->offset / PAGE_SIZE; page * PAGE_SIZE < record->offset + record->size; page++) {
+    if (!record->size || record->grown) return;
+    for (uint64_t page = record->offset / PAGE_SIZE;
+         page * PAGE_SIZE < record->offset + record->size; page++) {
         uint32_t i = failed_position(inode, page);
         if (i == inode->failed_count || inode->failed[i].page != page)
             failed_add(inode, page, page_copy(inode, page));
@@ -412,14 +435,13 @@ static void failed_collect(struct inode *inode, const struct record *record)
 /* Pages beyond the length are nobody's; of the last one, neither are the bytes beyond it. */
 static void failed_clip(struct inode *inode, uint64_t size)
 {
-    while (inode->failed_count && inode->failed[inode->failed_count - 1].page * PAGE_SIZE >= size)
+    while (inode->failed_count &&
+           inode->failed[inode->failed_count - 1].page * PAGE_SIZE >= size)
         failed_remove(inode, inode->failed_count - 1);
-    if (!inode->failed_count)
-        return;
+    if (!inode->failed_count) return;
     struct failed_page *last = &inode->failed[inode->failed_count - 1];
     uint64_t end = size - last->page * PAGE_SIZE;
-    if (end < PAGE_SIZE)
-        memset(last->device + end, 0, PAGE_SIZE - end);
+    if (end < PAGE_SIZE) memset(last->device + end, 0, PAGE_SIZE - end);
 }
 
 static void settle_failed(struct disk *disk, struct inode *inode, uint32_t position)
@@ -430,13 +452,17 @@ static void settle_failed(struct disk *disk, struct inode *inode, uint32_t posit
     uint64_t size = device_size;
     for (uint32_t i = 0; i < position; i++) {
         failed_collect(inode, &records[i]);
-        if (!record_is_sync(&records[i]))
-            size = records[i].size_after;
+        if (!record_is_sync(&records[i])) size = records[i].size_after;
     }
     struct record metadata = {
-        .stamp = records[position].stamp, .sequence = records[position].sequence, .kind = RECORD_RESIZE,
-        .size_before = device_size, .size_after = size, .grown = size > device_size,
-        .offset = min_u64(size, device_size), .size = max_u64(size, device_size) - min_u64(size, device_size),
+        .stamp = records[position].stamp,
+        .sequence = records[position].sequence,
+        .kind = RECORD_RESIZE,
+        .size_before = device_size,
+        .size_after = size,
+        .grown = size > device_size,
+        .offset = min_u64(size, device_size),
+        .size = max_u64(size, device_size) - min_u64(size, device_size),
     };
     if (size < device_size) {
         metadata.old_size = metadata.size;
@@ -447,13 +473,13 @@ static void settle_failed(struct disk *disk, struct inode *inode, uint32_t posit
         record_deinit(&records[i]);
     }
     failed_clip(inode, size);
-    if (size != device_size)
-        record_add(inode, metadata);
+    if (size != device_size) record_add(inode, metadata);
     tail_restore(disk, inode, records + position + 1, count - position - 1);
     free(records);
 }
 
-/* Some of what is synced goes elsewhere. The pages concerned leave the cache, so that the next read meets it. */
+/* Some of what is synced goes elsewhere. The pages concerned leave the cache, so that the next
+ * read meets it. */
 static void settle_misdirected(struct disk *disk, struct inode *inode, uint32_t position)
 {
     uint32_t count;
@@ -461,13 +487,13 @@ static void settle_misdirected(struct disk *disk, struct inode *inode, uint32_t 
     for (uint32_t i = 0; i < position; i++) {
         struct record *record = &records[i];
         if (record->misdirected) {
-            /* Another sector-aligned place of the file, if it has one; else the write is lost (a phantom write). */
+            /* Another sector-aligned place of the file, if it has one; else the write is lost
+             * (a phantom write). */
             uint64_t home = record->offset / SECTOR_SIZE, room = 0;
             if (record->size_after > record->size)
                 room = (record->size_after - record->size) / SECTOR_SIZE;
             uint64_t place = room ? rng_below(&disk->fault_rng, room) : 0;
-            if (room && place >= home)
-                place++;
+            if (room && place >= home) place++;
             file_set_size(disk, inode, record->size_after);
             if (room && place * SECTOR_SIZE + record->size <= inode->size)
                 memcpy(inode->data + place * SECTOR_SIZE, record->redo, record->size);
@@ -486,7 +512,8 @@ void file_sync_settle(struct disk *disk, struct inode *inode, uint64_t sequence)
 {
     uint32_t position = 0;
     bool misdirected = false;
-    while (!(record_is_sync(&inode->records[position]) && inode->records[position].sequence == sequence)) {
+    while (!(record_is_sync(&inode->records[position]) &&
+             inode->records[position].sequence == sequence)) {
         misdirected |= inode->records[position].misdirected;
         position++;
         CHECK(position < inode->records_count);

@@ -1,21 +1,35 @@
 /* Power loss on the simulated disk: which of the pending effects the device turns out to hold.
  *
- * When this file is entered, everything durable is off the lists and everything later than the stop is taken back: what is left was done and not synced. Each
- * file is swapped out to what the device surely holds, then a choice is laid over it. Choices are drawn from one stream, files in order of creation (I5).
+ * When this file is entered, everything durable is off the lists and everything later than the
+ * stop is taken back: what is left was done and not synced. Each file is swapped out to what
+ * the device surely holds, then a choice is laid over it. Choices are drawn from one stream,
+ * files in order of creation (I5).
  *
- *   all_kept, all_lost   what they say
- *   prefix               one cut through all pending effects of the disk in order of (stamp, sequence), a write counting as its sectors, a resize or an operation on names as one:
- *                        before it kept, after it lost. The write at the cut keeps its first sectors; its new length is there, or not, or as far as they reach.
- *   subset               each sector takes one of its *versions*: as durable, or as it stood after any pending write to it (a cache writes sectors whole, at
- *                        moments of its own). Each file draws how eager its write-back was, so that whole files lost and whole files kept are common too.
- *   torn                 subset, and in one of the pending sectors the pending bytes are garbled. The other bytes of that sector are spared: devices do not lose
- *                        what they don't overwrite (what SQLite calls powersafe overwrite), and an engine that appends could not survive otherwise.
- *   stale                subset, and lost sectors inside the length show old bytes: those before a truncate, or of the last file that was freed.
+ *   all_kept  says it
+ *   all_lost  too
+ *   prefix    one cut through all pending effects of the disk in order of (stamp, sequence);
+ *             a write counts as its sectors, a resize or an operation on names as one. Before
+ *             the cut all is kept, after it lost. The write at the cut keeps its first sectors;
+ *             its new length is there, or not, or as far as they reach.
+ *   subset    each sector takes one of its *versions*: as durable, or as it stood after any
+ *             pending write to it (a cache writes sectors whole, at moments of its own). Each
+ *             file draws how eager its write-back was, so that whole files lost and whole
+ *             files kept are common too.
+ *   torn      subset, and in one of the pending sectors the pending bytes are garbled. The
+ *             other bytes of that sector are spared: devices do not lose what they don't
+ *             overwrite (SQLite calls it powersafe overwrite), and an engine that appends
+ *             could not survive otherwise.
+ *   stale     subset, and lost sectors inside the length show old bytes: those before a
+ *             truncate, or of the last file that was freed.
  *
- * The length is metadata and drawn apart in the last three: that after one of the pending effects, or, for one that grew the file, a sector boundary on the way. Where it comes after a
- * truncate, the truncate has happened: no bytes from before it (but in `stale`). A lost sector inside the length that never was on the device reads as zeros.
+ * The length is metadata and drawn apart in the last three: that after one of the pending
+ * effects, or, for one that grew the file, a sector boundary on the way. Where it comes after a
+ * truncate, the truncate has happened: no bytes from before it (but in `stale`). A lost sector
+ * inside the length that never was on the device reads as zeros; one that was shows the
+ * device's bytes, for the log whose synced bytes share a sector with lost ones.
  *
- * Names: all, none, the same cut (prefix); else by directory mode, `ordered`: a prefix of the pending operations, `posix`: any subset.
+ * Names: all, none, the same cut (prefix); else by directory mode, `ordered`: a prefix of the
+ * pending operations, `posix`: any subset.
  */
 #include "sim/world/disk_internal.h"
 
@@ -29,13 +43,22 @@
 struct power {
     struct disk *disk;
     enum disk_power_mode mode;
-    uint64_t garbled;               /* torn: index of the sector among all pending ones; UINT64_MAX: none */
-    uint64_t sectors_seen;          /* of the files before this one */
+    uint64_t garbled; /* torn: index of the sector among all pending ones; UINT64_MAX: none */
+    uint64_t sectors_seen; /* of the files before this one */
 };
 
-static bool touches_sectors(const struct record *record) { return record->size && !record->grown; }
-static uint64_t sector_first(const struct record *record) { return record->offset / SECTOR_SIZE; }
-static uint64_t sector_last(const struct record *record) { return (record->offset + record->size - 1) / SECTOR_SIZE; }
+static bool touches_sectors(const struct record *record)
+{
+    return record->size && !record->grown;
+}
+static uint64_t sector_first(const struct record *record)
+{
+    return record->offset / SECTOR_SIZE;
+}
+static uint64_t sector_last(const struct record *record)
+{
+    return (record->offset + record->size - 1) / SECTOR_SIZE;
+}
 
 /* ---- laying records over the device's bytes ---- */
 
@@ -44,8 +67,7 @@ static void lay(struct inode *inode, const struct record *record, uint64_t from,
 {
     from = max_u64(from, record->offset);
     to = min_u64(to, record->offset + record->size);
-    if (from >= to)
-        return;
+    if (from >= to) return;
     if (record->redo)
         memcpy(inode->data + from, record->redo + (from - record->offset), to - from);
     else
@@ -61,8 +83,7 @@ static void lay_sector(struct inode *inode, const struct record *record, uint64_
 static void cut(struct disk *disk, struct inode *inode, uint64_t size)
 {
     file_reserve(inode, size);
-    if (inode->capacity > size)
-        memset(inode->data + size, 0, inode->capacity - size);
+    if (inode->capacity > size) memset(inode->data + size, 0, inode->capacity - size);
     file_set_size(disk, inode, size);
 }
 
@@ -71,23 +92,22 @@ static void cut(struct disk *disk, struct inode *inode, uint64_t size)
 struct unit {
     int64_t stamp;
     uint64_t sequence;
-    struct inode *inode;            /* NULL: an operation on names */
-    uint32_t index;                 /* of the record, or of the operation */
-    uint64_t weight;                /* places where the cut may fall */
+    struct inode *inode; /* NULL: an operation on names */
+    uint32_t index;      /* of the record, or of the operation */
+    uint64_t weight;     /* places where the cut may fall */
 };
 
 static int unit_order(const void *a, const void *b)
 {
     const struct unit *left = a, *right = b;
-    if (left->stamp != right->stamp)
-        return left->stamp < right->stamp ? -1 : 1;
-    if (left->sequence != right->sequence)
-        return left->sequence < right->sequence ? -1 : 1;
+    if (left->stamp != right->stamp) return left->stamp < right->stamp ? -1 : 1;
+    if (left->sequence != right->sequence) return left->sequence < right->sequence ? -1 : 1;
     return (left->index > right->index) - (left->index < right->index);
 }
 
 /* The first `kept` sectors of the write at the cut. */
-static void lay_partly(struct disk *disk, struct inode *inode, const struct record *record, uint64_t kept)
+static void lay_partly(struct disk *disk, struct inode *inode, const struct record *record,
+                       uint64_t kept)
 {
     uint64_t reach = (sector_first(record) + kept) * SECTOR_SIZE;
     lay(inode, record, 0, reach);
@@ -111,11 +131,12 @@ static void lose_prefix(struct disk *disk, bool *names_kept)
     for (struct inode *inode = disk->inodes; inode; inode = inode->next)
         for (uint32_t r = 0; r < inode->records_count; r++) {
             const struct record *record = &inode->records[r];
-            uint64_t weight = touches_sectors(record) && record->kind == RECORD_WRITE ? sector_last(record) - sector_first(record) + 1 : 1;
+            uint64_t weight = touches_sectors(record) && record->kind == RECORD_WRITE
+                                  ? sector_last(record) - sector_first(record) + 1
+                                  : 1;
             units[i++] = (struct unit){record->stamp, record->sequence, inode, r, weight};
         }
-    for (uint64_t u = 0; u < count; u++)
-        total += units[u].weight;
+    for (uint64_t u = 0; u < count; u++) total += units[u].weight;
     qsort(units, count, sizeof *units, unit_order);
     uint64_t left = rng_below(&disk->power_rng, total + 1);
     for (uint64_t u = 0; u < count; u++) {
@@ -137,22 +158,24 @@ static void lose_prefix(struct disk *disk, bool *names_kept)
 /* ---- subset, torn, stale ---- */
 
 struct sector_state {
-    uint32_t versions, chosen, seen;    /* records that touch it; up to which they are kept; laid or passed so far */
+    uint32_t versions; /* records that touch it */
+    uint32_t chosen;   /* how many of them are kept */
+    uint32_t seen;     /* how many a walk has met */
 };
 
-/* Which record's length the file has: index + 1, 0 for the durable one; and the length itself. */
+/* Which record's length the file has (index + 1; 0: the durable one), and the length. */
 static uint32_t choose_length(struct disk *disk, const struct inode *inode, uint64_t *size)
 {
     uint32_t count = inode->records_count, version = count;
     if (rng_below(&disk->power_rng, 2))
         version = (uint32_t)rng_below(&disk->power_rng, (uint64_t)count + 1);
     *size = inode->size;
-    if (!version)
-        return 0;
+    if (!version) return 0;
     const struct record *record = &inode->records[version - 1];
     *size = record->size_after;
     if (record->size_after > record->size_before && rng_below(&disk->power_rng, 4) == 0) {
-        uint64_t first = record->size_before / SECTOR_SIZE + 1, last = (record->size_after - 1) / SECTOR_SIZE;
+        uint64_t first = record->size_before / SECTOR_SIZE + 1,
+                 last = (record->size_after - 1) / SECTOR_SIZE;
         if (first <= last)
             *size = (first + rng_below(&disk->power_rng, last - first + 1)) * SECTOR_SIZE;
     }
@@ -163,8 +186,7 @@ static void garble(struct power *power, struct inode *inode, uint64_t sector)
 {
     for (uint32_t r = 0; r < inode->records_count; r++) {
         const struct record *record = &inode->records[r];
-        if (record->kind != RECORD_WRITE)
-            continue;
+        if (record->kind != RECORD_WRITE) continue;
         uint64_t from = max_u64(sector * SECTOR_SIZE, record->offset);
         uint64_t to = min_u64((sector + 1) * SECTOR_SIZE, record->offset + record->size);
         for (; from < to; from++)
@@ -192,48 +214,48 @@ static void lose_subset(struct power *power, struct inode *inode)
     struct sector_state *sectors = xcalloc(range + 1, sizeof *sectors);
     for (uint32_t r = 0; r < inode->records_count; r++)
         if (touches_sectors(&inode->records[r]))
-            for (uint64_t s = sector_first(&inode->records[r]); s <= sector_last(&inode->records[r]); s++)
+            for (uint64_t s = sector_first(&inode->records[r]);
+                 s <= sector_last(&inode->records[r]); s++)
                 sectors[s - low].versions++;
 
     /* Each sector's version: the latest that the write-back got to. */
     uint32_t eager_ppm = (uint32_t)rng_below(&disk->power_rng, PPM + 1);
     for (uint64_t s = 0; s < range; s++)
         for (sectors[s].chosen = sectors[s].versions; sectors[s].chosen; sectors[s].chosen--)
-            if (rng_ppm(&disk->power_rng, eager_ppm))
-                break;
+            if (rng_ppm(&disk->power_rng, eager_ppm)) break;
 
     /* A length after a truncate says that the truncate happened. */
     uint32_t length_version = choose_length(disk, inode, &size);
     for (uint32_t r = 0; r < inode->records_count; r++) {
         const struct record *record = &inode->records[r];
-        bool truncates = record->kind == RECORD_RESIZE && r < length_version && power->mode != DISK_STALE;
-        for (uint64_t s = sector_first(record); touches_sectors(record) && s <= sector_last(record); s++) {
+        bool truncates =
+            record->kind == RECORD_RESIZE && r < length_version && power->mode != DISK_STALE;
+        for (uint64_t s = sector_first(record);
+             touches_sectors(record) && s <= sector_last(record); s++) {
             struct sector_state *sector = &sectors[s - low];
             sector->seen++;
-            if (truncates && sector->chosen < sector->seen)
-                sector->chosen = sector->seen;
+            if (truncates && sector->chosen < sector->seen) sector->chosen = sector->seen;
         }
     }
 
     for (uint64_t s = 0; s < range; s++) {
         sectors[s].seen = 0;
-        if (power->mode == DISK_STALE && !sectors[s].chosen && (low + s) * SECTOR_SIZE >= device_size)
+        if (power->mode == DISK_STALE && !sectors[s].chosen &&
+            (low + s) * SECTOR_SIZE >= device_size)
             show_stale(disk, inode, low + s);
     }
     for (uint32_t r = 0; r < inode->records_count; r++) {
         const struct record *record = &inode->records[r];
-        for (uint64_t s = sector_first(record); touches_sectors(record) && s <= sector_last(record); s++)
+        for (uint64_t s = sector_first(record);
+             touches_sectors(record) && s <= sector_last(record); s++)
             if (++sectors[s - low].seen <= sectors[s - low].chosen)
                 lay_sector(inode, record, s);
     }
 
     for (uint64_t s = 0; s < range; s++) {
-        if (!sectors[s].versions)
-            continue;
-        if (power->sectors_seen++ == power->garbled)
-            garble(power, inode, low + s);
-        if (sectors[s].chosen < sectors[s].versions)
-            disk->counters.lost_bytes += SECTOR_SIZE;
+        if (!sectors[s].versions) continue;
+        if (power->sectors_seen++ == power->garbled) garble(power, inode, low + s);
+        if (sectors[s].chosen < sectors[s].versions) disk->counters.lost_bytes += SECTOR_SIZE;
     }
     free(sectors);
     cut(disk, inode, size);
@@ -254,7 +276,8 @@ static uint64_t pending_sectors(const struct inode *inode)
     for (uint32_t r = 0; r < inode->records_count; r++) {
         const struct record *record = &inode->records[r];
         if (touches_sectors(record))
-            runs[runs_count++] = (struct interval){(int64_t)sector_first(record), (int64_t)sector_last(record) + 1};
+            runs[runs_count++] = (struct interval){(int64_t)sector_first(record),
+                                                   (int64_t)sector_last(record) + 1};
     }
     qsort(runs, runs_count, sizeof *runs, run_order);
     int64_t reached = 0;
@@ -278,19 +301,16 @@ static void choose_names(struct disk *disk, enum disk_power_mode mode, bool *kep
         memset(kept, mode == DISK_ALL_KEPT, count * sizeof *kept);
     } else if (disk->config.directory_mode == DISK_DIR_ORDERED) {
         uint64_t prefix = rng_below(&disk->power_rng, (uint64_t)count + 1);
-        for (uint32_t i = 0; i < count; i++)
-            kept[i] = i < prefix;
+        for (uint32_t i = 0; i < count; i++) kept[i] = i < prefix;
     } else {
-        for (uint32_t i = 0; i < count; i++)
-            kept[i] = rng_below(&disk->power_rng, 2);
+        for (uint32_t i = 0; i < count; i++) kept[i] = rng_below(&disk->power_rng, 2);
     }
 }
 
 static uint64_t pending_bytes(const struct inode *inode)
 {
     uint64_t bytes = 0;
-    for (uint32_t r = 0; r < inode->records_count; r++)
-        bytes += inode->records[r].size;
+    for (uint32_t r = 0; r < inode->records_count; r++) bytes += inode->records[r].size;
     return bytes;
 }
 
@@ -302,8 +322,7 @@ void power_lose(struct disk *disk, enum disk_power_mode mode)
         uint64_t total = 0;
         for (struct inode *inode = disk->inodes; inode; inode = inode->next)
             total += pending_sectors(inode);
-        if (total)
-            power.garbled = rng_below(&disk->power_rng, total);
+        if (total) power.garbled = rng_below(&disk->power_rng, total);
     }
     for (struct inode *inode = disk->inodes; inode; inode = inode->next) {
         file_forget_failed(disk, inode);
@@ -315,10 +334,10 @@ void power_lose(struct disk *disk, enum disk_power_mode mode)
     else
         choose_names(disk, mode, names_kept);
     for (struct inode *inode = disk->inodes; inode; inode = inode->next) {
-        if (inode->records_count && mode != DISK_ALL_KEPT && mode != DISK_ALL_LOST && mode != DISK_PREFIX)
+        if (inode->records_count && mode != DISK_ALL_KEPT && mode != DISK_ALL_LOST &&
+            mode != DISK_PREFIX)
             lose_subset(&power, inode);
-        if (mode == DISK_ALL_LOST)
-            disk->counters.lost_bytes += pending_bytes(inode);
+        if (mode == DISK_ALL_LOST) disk->counters.lost_bytes += pending_bytes(inode);
         for (uint32_t r = 0; mode == DISK_PREFIX && r < inode->records_count; r++)
             disk->counters.lost_bytes += inode->records[r].redo ? inode->records[r].size : 0;
         file_records_drop(inode, inode->records_count);

@@ -1,4 +1,5 @@
-/* What the tests of the disk share: a disk whose costs can be reckoned with, and files as texts. */
+/* What the tests of the disk share: a disk whose costs can be reckoned with, and files as
+ * texts. */
 #ifndef FAULTLINE_TESTS_WORLD_DISK_FIXTURE_H
 #define FAULTLINE_TESTS_WORLD_DISK_FIXTURE_H
 
@@ -12,12 +13,18 @@
 
 #include "sim/world/disk.h"
 
-/* A look-up takes 1 ns, a buffered write or a change of names 10, a device read 50, a device write 100, a flush 1000. */
+/* A look-up takes 1 ns, a buffered write or a change of names 10, a device read 50, a device
+ * write 100, a flush 1000. */
 static inline struct disk_config disk_test_config(void)
 {
     return (struct disk_config){
-        .read_latency = {.kind = DIST_CONSTANT, .a = 50}, .write_latency = {.kind = DIST_CONSTANT, .a = 100},
-        .sync_latency = {.kind = DIST_CONSTANT, .a = 1000}, .queue_depth = 4, .cache_bytes = 1 << 20, .cache_hit_ns = 1, .cache_write_ns = 10,
+        .read_latency = {.kind = DIST_CONSTANT, .a = 50},
+        .write_latency = {.kind = DIST_CONSTANT, .a = 100},
+        .sync_latency = {.kind = DIST_CONSTANT, .a = 1000},
+        .queue_depth = 4,
+        .cache_bytes = 1 << 20,
+        .cache_hit_ns = 1,
+        .cache_write_ns = 10,
     };
 }
 
@@ -27,7 +34,10 @@ static inline struct disk *disk_new_seeded(uint64_t seed)
     return disk_create(&config, seed, "n1", NULL);
 }
 
-static inline struct disk *disk_new(void) { return disk_new_seeded(7); }
+static inline struct disk *disk_new(void)
+{
+    return disk_new_seeded(7);
+}
 
 static inline struct vfs_file *file_open(struct disk *d, const char *path)
 {
@@ -57,8 +67,7 @@ static inline const char *text_of(struct disk *d, const char *path)
 {
     static char text[32768];
     struct vfs_file *f;
-    if (vfs_open(disk_vfs(d), path, VFS_READ, &f))
-        return NULL;
+    if (vfs_open(disk_vfs(d), path, VFS_READ, &f)) return NULL;
     int64_t n = vfs_read(f, 0, text, sizeof text - 1, VFS_USER_READ);
     assert_true(n >= 0);
     text[n] = '\0';
@@ -77,6 +86,9 @@ static inline void assert_text(struct disk *d, const char *path, const char *exp
     }
 }
 
-static inline void power_off(struct disk *d, enum disk_power_mode mode) { disk_power_off(d, disk_cursor(d) + 1, mode); }
+static inline void power_off(struct disk *d, enum disk_power_mode mode)
+{
+    disk_power_off(d, disk_cursor(d) + 1, mode);
+}
 
 #endif

@@ -1,5 +1,6 @@
-/* Goal: the simulated disk is a file system, its effects happen at their stamps, and a sync is a promise that holds.
- * Method: calls on a bare disk with a cursor set by hand; each rule of durability by name; a stop at every nanosecond around each effect.
+/* Goal: the simulated disk is a file system, its effects happen at their stamps, and a sync is
+ * a promise that holds. Method: calls on a bare disk with a cursor set by hand; each rule of
+ * durability by name; a stop at every nanosecond around each effect.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -115,7 +116,8 @@ static void test_disk_synced_file_with_synced_name_survives_every_mode(void **st
     }
 }
 
-static void test_disk_unsynced_write_is_lost_with_the_power_but_not_with_the_process(void **state)
+static void test_disk_unsynced_write_is_lost_with_the_power_but_not_with_the_process(
+    void **state)
 {
     (void)state;
     struct disk *d = disk_new();
@@ -272,7 +274,6 @@ static void test_disk_wipe_leaves_a_new_empty_disk(void **state)
 
 /* ---- stamps ---- */
 
-
 static void test_disk_effect_is_there_from_the_nanosecond_after_its_stamp(void **state)
 {
     (void)state;
@@ -325,7 +326,8 @@ static void test_disk_half_done_sync_promises_nothing(void **state)
 static void test_disk_lanes_interleave_and_each_effect_keeps_its_stamp(void **state)
 {
     (void)state;
-    /* The background lane was called first and works from 1000 on; the foreground is called later, at 500. */
+    /* The background lane was called first and works from 1000 on; the foreground is called
+     * later, at 500. */
     for (int64_t stop = 400; stop < 4000; stop += 7) {
         struct disk *d = disk_new();
         struct vfs_file *f, *g;
@@ -343,7 +345,10 @@ static void test_disk_lanes_interleave_and_each_effect_keeps_its_stamp(void **st
         assert_true(f_written < 1000);
         disk_crash(d, stop);
         assert_text(d, "background", stop <= 1011 ? NULL : stop <= b_written ? "" : "b");
-        assert_text(d, "foreground", stop <= f_written - 10 ? NULL : stop <= f_written ? "" : "f");
+        assert_text(d, "foreground",
+                    stop <= f_written - 10 ? NULL
+                    : stop <= f_written    ? ""
+                                           : "f");
         disk_power_off(d, stop + 2, DISK_ALL_LOST);
         assert_text(d, "background", stop <= b_durable ? NULL : "b");
         /* The background's sync_dir began after the foreground's create: it covers it. */
@@ -407,7 +412,7 @@ static void test_disk_pause_moves_the_start_of_a_sync_too(void **state)
     assert_int_equal(disk_end(d), 2100);
     disk_pause(d, 900, 500);
     disk_begin(d, 1200);
-    put(d, "a", 0, "");                  /* before 1500, when the sync begins now */
+    put(d, "a", 0, ""); /* before 1500, when the sync begins now */
     disk_end(d);
     disk_power_off(d, 2601, DISK_ALL_LOST);
     assert_text(d, "a", "");
@@ -419,7 +424,7 @@ static void test_disk_pause_moves_later_stamps(void **state)
     (void)state;
     struct disk *d = disk_new();
     disk_begin(d, 100);
-    put(d, "a", 0, "1");          /* 111, 121 */
+    put(d, "a", 0, "1"); /* 111, 121 */
     disk_end(d);
     disk_pause(d, 115, 1000);
     disk_crash(d, 1121);
@@ -511,8 +516,10 @@ static void test_disk_same_seed_same_disk_other_seed_other_disk(void **state)
 {
     (void)state;
     for (int mode = DISK_ALL_KEPT; mode <= DISK_STALE; mode++) {
-        assert_true(busy_life(1, (enum disk_power_mode)mode) == busy_life(1, (enum disk_power_mode)mode));
-        assert_true(busy_life(1, (enum disk_power_mode)mode) != busy_life(2, (enum disk_power_mode)mode));
+        assert_true(busy_life(1, (enum disk_power_mode)mode) ==
+                    busy_life(1, (enum disk_power_mode)mode));
+        assert_true(busy_life(1, (enum disk_power_mode)mode) !=
+                    busy_life(2, (enum disk_power_mode)mode));
     }
 }
 
@@ -536,7 +543,8 @@ int main(void)
         cmocka_unit_test(test_disk_names_follow_posix),
         cmocka_unit_test(test_disk_open_file_outlives_its_name),
         cmocka_unit_test(test_disk_synced_file_with_synced_name_survives_every_mode),
-        cmocka_unit_test(test_disk_unsynced_write_is_lost_with_the_power_but_not_with_the_process),
+        cmocka_unit_test(
+            test_disk_unsynced_write_is_lost_with_the_power_but_not_with_the_process),
         cmocka_unit_test(test_disk_fsync_of_a_new_file_does_not_make_its_name_durable),
         cmocka_unit_test(test_disk_name_without_fsync_of_the_file_is_an_empty_file),
         cmocka_unit_test(test_disk_pending_unlink_may_come_back),

@@ -1,5 +1,7 @@
-/* Goal: the simulated disk takes the time that its parameters say: queue, buses, cache, syncs; and it counts what it did, by purpose.
- * Method: constants for latencies, so that every completion is known to the nanosecond; lanes are begun at chosen cursors.
+/* Goal: the simulated disk takes the time that its parameters say: queue, buses, cache, syncs;
+ * and it counts what it did, by purpose.
+ * Method: constants for latencies, so that every completion is known to the nanosecond; lanes
+ * are begun at chosen cursors.
  */
 #include <errno.h>
 
@@ -21,14 +23,16 @@ static struct disk *disk_cold(const struct disk_config *config, struct vfs_file 
 }
 
 /* Reads `pages` pages in a lane of its own that begins at `at`: how long it takes. */
-static int64_t lane_read(struct disk *d, struct vfs_file *f, int64_t at, uint64_t page, uint64_t pages)
+static int64_t lane_read(struct disk *d, struct vfs_file *f, int64_t at, uint64_t page,
+                         uint64_t pages)
 {
     disk_begin(d, at);
-    assert_int_equal(vfs_read(f, page * PAGE, data, pages * PAGE, VFS_USER_READ), (int64_t)(pages * PAGE));
+    assert_int_equal(vfs_read(f, page * PAGE, data, pages * PAGE, VFS_USER_READ),
+                     (int64_t)(pages * PAGE));
     return disk_end(d) - at;
 }
 
-#define COPY(pages) ((int64_t)((pages) * PAGE / 10) + 1)   /* and the cache's 1 ns */
+#define COPY(pages) ((int64_t)((pages)*PAGE / 10) + 1) /* and the cache's 1 ns */
 
 static void test_disk_cached_reads_cost_memory_cold_ones_the_device(void **state)
 {
@@ -77,9 +81,10 @@ static void test_disk_earlier_lane_takes_the_gap_before_a_later_reservation(void
     struct disk *d = disk_cold(&config, &f);
     int64_t at = 10000000;
     assert_int_equal(lane_read(d, f, at + 100, 0, 1), 50 + COPY(1));
-    assert_int_equal(lane_read(d, f, at, 1, 1), 50 + COPY(1));            /* [0, 50) */
-    assert_int_equal(lane_read(d, f, at, 2, 1), 100 + COPY(1));           /* [50, 100) */
-    assert_int_equal(lane_read(d, f, at, 3, 1), 200 + COPY(1));           /* behind the first: [150, 200) */
+    assert_int_equal(lane_read(d, f, at, 1, 1), 50 + COPY(1));  /* [0, 50) */
+    assert_int_equal(lane_read(d, f, at, 2, 1), 100 + COPY(1)); /* [50, 100) */
+    assert_int_equal(lane_read(d, f, at, 3, 1),
+                     200 + COPY(1)); /* behind the first: [150, 200) */
     disk_destroy(d);
 }
 
@@ -118,7 +123,7 @@ static void test_disk_operations_in_parallel_share_the_bandwidth(void **state)
 {
     (void)state;
     struct disk_config config = disk_test_config();
-    config.read_bytes_per_s = 4096 * INT64_C(1000000);   /* a page a microsecond */
+    config.read_bytes_per_s = 4096 * INT64_C(1000000); /* a page a microsecond */
     struct vfs_file *f;
     struct disk *d = disk_cold(&config, &f);
     int64_t at = 10000000;
@@ -139,7 +144,7 @@ static void test_disk_cache_keeps_the_most_recently_used_pages(void **state)
     assert_int_equal(lane_read(d, f, at += 10000, 1, 1), cold);
     assert_int_equal(lane_read(d, f, at += 10000, 2, 1), cold);
     assert_int_equal(lane_read(d, f, at += 10000, 0, 1), hot);
-    assert_int_equal(lane_read(d, f, at += 10000, 3, 1), cold);   /* out goes 1 */
+    assert_int_equal(lane_read(d, f, at += 10000, 3, 1), cold); /* out goes 1 */
     assert_int_equal(lane_read(d, f, at += 10000, 0, 1), hot);
     assert_int_equal(lane_read(d, f, at += 10000, 2, 1), hot);
     assert_int_equal(lane_read(d, f, at += 10000, 1, 1), cold);
@@ -165,7 +170,7 @@ static void test_disk_sync_pays_for_each_dirty_run_and_once_for_the_flush(void *
 {
     (void)state;
     struct disk_config config = disk_test_config();
-    config.write_bytes_per_s = 512 * INT64_C(10000000);   /* a sector each 100 ns */
+    config.write_bytes_per_s = 512 * INT64_C(10000000); /* a sector each 100 ns */
     config.queue_depth = 8;
     struct disk *d = disk_create(&config, 1, "n1", NULL);
     struct vfs_file *f = file_open(d, "data");
@@ -198,7 +203,8 @@ static void test_disk_counts_by_purpose(void **state)
     assert_true(c->writes[VFS_LOG] == 1 && c->write_bytes[VFS_LOG] == 100);
     assert_true(c->writes[VFS_COMPACTION] == 2 && c->write_bytes[VFS_COMPACTION] == 75);
     assert_true(c->syncs[VFS_FLUSH] == 1 && c->syncs[VFS_META] == 1 && c->syncs[VFS_LOG] == 0);
-    assert_true(c->reads[VFS_RECOVERY] == 1 && c->read_bytes[VFS_RECOVERY] == 75 && c->reads[VFS_USER_READ] == 0);
+    assert_true(c->reads[VFS_RECOVERY] == 1 && c->read_bytes[VFS_RECOVERY] == 75 &&
+                c->reads[VFS_USER_READ] == 0);
     assert_int_equal(c->busy_ns, 100 + 1000 + 100 + 1000);
     disk_destroy(d);
 }
@@ -217,10 +223,37 @@ static void test_disk_without_costs_takes_no_time_and_still_orders_effects(void 
     disk_destroy(d);
 }
 
+static void test_disk_look_from_outside_leaves_no_trace(void **state)
+{
+    (void)state;
+    struct disk_config config = disk_test_config();
+    struct vfs_file *f;
+    struct disk *d = disk_cold(&config, &f);
+    struct disk_counters before = *disk_counters(d);
+    int64_t cursor = disk_cursor(d);
+    uint64_t operations = disk_operations(d);
+    disk_fault_add(d, &(struct disk_fault){.kind = DISK_READ_ERROR});
+    disk_cut_after(d, 1);
+    disk_look(d, true);
+    assert_int_equal(vfs_read(f, 63 * PAGE, data, 2 * PAGE, VFS_USER_READ), PAGE);
+    assert_int_equal(vfs_read(f, 65 * PAGE, data, PAGE, VFS_USER_READ), 0);
+    disk_look(d, false);
+    assert_memory_equal(&before, disk_counters(d), sizeof before);
+    assert_int_equal(disk_cursor(d), cursor);
+    assert_int_equal(disk_operations(d), operations);
+    assert_int_equal(vfs_read(f, 0, data, PAGE, VFS_USER_READ), -EIO);
+    assert_true(disk_cut_reached(d));
+    disk_cut_after(d, 0);
+    assert_int_equal(vfs_read(f, 0, data, PAGE, VFS_USER_READ), -EIO);
+    assert_int_equal(disk_counters(d)->fault_effects, 1);
+    disk_destroy(d);
+}
+
 static void test_disk_hot_loop_stays_bounded(void **state)
 {
     (void)state;
-    /* A thousand appends with sync, settled as they go: nothing accumulates, so the last costs what the first did. */
+    /* A thousand appends with sync, settled as they go: nothing accumulates, so the last costs
+     * what the first did. */
     struct disk_config config = disk_preset_find("nvme_dc")->config;
     struct disk *d = disk_create(&config, 1, "n1", NULL);
     struct vfs_file *f = file_open(d, "log");
@@ -249,6 +282,7 @@ int main(void)
         cmocka_unit_test(test_disk_sync_pays_for_each_dirty_run_and_once_for_the_flush),
         cmocka_unit_test(test_disk_counts_by_purpose),
         cmocka_unit_test(test_disk_without_costs_takes_no_time_and_still_orders_effects),
+        cmocka_unit_test(test_disk_look_from_outside_leaves_no_trace),
         cmocka_unit_test(test_disk_hot_loop_stays_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,15 +1,21 @@
-/* Goal: every fault does what its device or kernel would do, to whom it names, as often as it says, and counts each effect.
- * Method: one disk a fault, its consequences looked at before and after eviction, process death and power loss. Failed syncs follow Rebello and others
- * (USENIX ATC 2020): reported once, pages clean and readable, gone with the cache.
+/* Goal: every fault does what its device or kernel would do, to whom it names, as often as it
+ * says, and counts each effect.
+ * Method: one disk a fault, its consequences looked at before and after eviction, process death
+ * and power loss. Failed syncs follow Rebello and others (USENIX ATC 2020): reported once,
+ * pages clean and readable, gone with the cache.
  */
 #include <errno.h>
 #include <stdio.h>
 
 #include "tests/world/disk_fixture.h"
 
-#define assert_effects(d, id, expected) assert_int_equal(disk_fault_effects((d), (id)), (expected))
+#define assert_effects(d, id, expected)                                                        \
+    assert_int_equal(disk_fault_effects((d), (id)), (expected))
 
-static uint32_t fault(struct disk *d, struct disk_fault f) { return disk_fault_add(d, &f); }
+static uint32_t fault(struct disk *d, struct disk_fault f)
+{
+    return disk_fault_add(d, &f);
+}
 
 static int64_t read_at(struct vfs_file *f, uint64_t offset, size_t size)
 {
@@ -41,18 +47,21 @@ static void test_disk_latent_sector_error_fails_its_range_until_rewritten(void *
 {
     (void)state;
     struct disk *d = disk_new();
-    struct vfs_file *f = file_durable(d, "data", 'o', 4096), *other = file_durable(d, "other", 'o', 4096);
-    uint32_t id = fault(d, (struct disk_fault){.kind = DISK_READ_ERROR, .path = "dat", .offset = 1000, .size = 100});
+    struct vfs_file *f = file_durable(d, "data", 'o', 4096),
+                    *other = file_durable(d, "other", 'o', 4096);
+    uint32_t id =
+        fault(d, (struct disk_fault){
+                     .kind = DISK_READ_ERROR, .path = "dat", .offset = 1000, .size = 100});
     assert_int_equal(read_at(f, 0, 512), 512);
-    assert_int_equal(read_at(f, 600, 1), -EIO);      /* same sector as byte 1000 */
+    assert_int_equal(read_at(f, 600, 1), -EIO); /* same sector as byte 1000 */
     assert_int_equal(read_at(f, 0, 4096), -EIO);
     assert_int_equal(read_at(f, 1536, 4096), 4096 - 1536);
     assert_int_equal(read_at(other, 0, 4096), 4096);
     assert_effects(d, id, 2);
-    write_at(f, 512, 'n', 512);                      /* one of the two sectors */
+    write_at(f, 512, 'n', 512); /* one of the two sectors */
     assert_int_equal(read_at(f, 512, 512), 512);
     assert_int_equal(read_at(f, 1024, 512), -EIO);
-    write_at(f, 1024, 'n', 100);                     /* part of a sector does not heal it */
+    write_at(f, 1024, 'n', 100); /* part of a sector does not heal it */
     assert_int_equal(read_at(f, 1024, 512), -EIO);
     write_at(f, 1024, 'n', 512);
     assert_int_equal(read_at(f, 0, 4096), 4096);
@@ -67,17 +76,17 @@ static void test_disk_read_error_spares_what_is_dirty_and_what_is_written_later(
     struct disk *d = disk_new();
     struct vfs_file *old = file_durable(d, "old", 'o', 1000), *dirty = file_open(d, "dirty");
     write_at(dirty, 0, 'd', 1000);
-    uint32_t id = fault(d, (struct disk_fault){.kind = DISK_READ_ERROR, .count = 2, .after = 1});
+    uint32_t id =
+        fault(d, (struct disk_fault){.kind = DISK_READ_ERROR, .count = 2, .after = 1});
     struct vfs_file *later = file_durable(d, "later", 'l', 1000);
-    for (int i = 0; i < 20; i++)
-        write_at(later, 1000 + (uint64_t)i * 100, 'l', 100);
+    for (int i = 0; i < 20; i++) write_at(later, 1000 + (uint64_t)i * 100, 'l', 100);
     write_at(later, 9000, 'l', 100);
     assert_int_equal(read_at(dirty, 0, 1000), 1000);
     assert_int_equal(read_at(later, 0, 9100), 9100);
-    assert_int_equal(read_at(old, 0, 1), 1);         /* after = 1 */
+    assert_int_equal(read_at(old, 0, 1), 1); /* after = 1 */
     assert_int_equal(read_at(old, 0, 1), -EIO);
     assert_int_equal(read_at(old, 0, 1), -EIO);
-    assert_int_equal(read_at(old, 0, 1), 1);         /* count = 2 */
+    assert_int_equal(read_at(old, 0, 1), 1); /* count = 2 */
     assert_effects(d, id, 2);
     disk_destroy(d);
 }
@@ -97,8 +106,10 @@ static void test_disk_bit_rot_flips_so_many_bits_of_what_is_at_rest(void **state
     struct disk *d = disk_new();
     struct vfs_file *f = file_durable(d, "data", 'o', 3000);
     file_durable(d, "other", 'o', 3000);
-    write_at(f, 0, 'o', 1000);                       /* still to be written: the device has nothing of it to lose */
-    uint32_t id = fault(d, (struct disk_fault){.kind = DISK_BIT_ROT, .path = "data", .offset = 0, .size = 2000, .count = 5});
+    write_at(f, 0, 'o', 1000); /* still to be written: the device has nothing of it to lose */
+    uint32_t id = fault(
+        d, (struct disk_fault){
+               .kind = DISK_BIT_ROT, .path = "data", .offset = 0, .size = 2000, .count = 5});
     assert_effects(d, id, 5);
     assert_int_equal(flipped_bits(d, "data", 1000, 2000, 'o') % 2, 1);
     assert_int_equal(flipped_bits(d, "data", 0, 1000, 'o'), 0);
@@ -132,7 +143,8 @@ static void test_disk_failed_write_writes_nothing(void **state)
     struct disk *d = disk_new();
     struct vfs_file *f = file_durable(d, "data", 'o', 10);
     uint64_t hash = disk_hash(d);
-    uint32_t id = fault(d, (struct disk_fault){.kind = DISK_WRITE_ERROR, .count = 1, .after = 1});
+    uint32_t id =
+        fault(d, (struct disk_fault){.kind = DISK_WRITE_ERROR, .count = 1, .after = 1});
     write_at(f, 0, 'o', 10);
     assert_int_equal(vfs_write(f, 5, BYTES_LITERAL("nnnnnnnnnn"), VFS_LOG), -EIO);
     assert_true(disk_hash(d) == hash);
@@ -157,15 +169,13 @@ static void test_disk_misdirected_write_lands_elsewhere_when_it_is_synced(void *
     assert_effects(d, id, 1);
     const char *text = text_of(d, "data");
     int m = 0;
-    for (int s = 0; s < 8; s++)
-        m += text[s * 512] == 'm' && text[s * 512 + 511] == 'm';
+    for (int s = 0; s < 8; s++) m += text[s * 512] == 'm' && text[s * 512 + 511] == 'm';
     assert_true(text[1024] == 'o' && text[3072] == 'l');
-    assert_true(m == 1 || m == 0);                   /* 0: it landed under the later write */
+    assert_true(m == 1 || m == 0); /* 0: it landed under the later write */
     power_off(d, DISK_ALL_LOST);
     text = text_of(d, "data");
     m = 0;
-    for (int s = 0; s < 8; s++)
-        m += text[s * 512] == 'm' && text[s * 512 + 511] == 'm';
+    for (int s = 0; s < 8; s++) m += text[s * 512] == 'm' && text[s * 512 + 511] == 'm';
     assert_int_equal(m, 1);
     disk_destroy(d);
 }
@@ -192,7 +202,7 @@ static void test_disk_full_refuses_growth_and_takes_freed_space_again(void **sta
     write_at(f, 1000, 'n', 500);
     assert_int_equal(vfs_write(f, 1500, BYTES_LITERAL("x"), VFS_LOG), -ENOSPC);
     assert_int_equal(vfs_truncate(f, 1501), -ENOSPC);
-    write_at(f, 0, 'n', 1500);                       /* no growth */
+    write_at(f, 0, 'n', 1500); /* no growth */
     assert_int_equal(vfs_truncate(f, 1400), 0);
     write_at(f, 1400, 'n', 100);
     assert_effects(d, id, 2);
@@ -226,8 +236,10 @@ static void test_disk_failed_sync_is_reported_once_per_open_file(void **state)
 {
     (void)state;
     struct disk *d = disk_new();
-    struct vfs_file *f = file_durable(d, "data", 'o', 100), *g = file_open(d, "data"), *other = file_open(d, "other");
-    uint32_t id = fault(d, (struct disk_fault){.kind = DISK_SYNC_ERROR, .path = "data", .count = 1});
+    struct vfs_file *f = file_durable(d, "data", 'o', 100), *g = file_open(d, "data"),
+                    *other = file_open(d, "other");
+    uint32_t id =
+        fault(d, (struct disk_fault){.kind = DISK_SYNC_ERROR, .path = "data", .count = 1});
     write_at(f, 0, 'n', 100);
     assert_int_equal(vfs_sync(other, VFS_LOG), 0);
     assert_int_equal(vfs_sync(f, VFS_LOG), -EIO);
@@ -254,7 +266,8 @@ static struct disk *retried(struct vfs_file **f)
     return d;
 }
 
-static void test_disk_pages_of_a_failed_sync_stay_readable_until_the_cache_loses_them(void **state)
+static void test_disk_pages_of_a_failed_sync_stay_readable_until_the_cache_loses_them(
+    void **state)
 {
     (void)state;
     struct vfs_file *f;
@@ -279,7 +292,8 @@ static void test_disk_pages_of_a_failed_sync_go_when_the_cache_is_too_small(void
     struct disk_config config = disk_test_config();
     config.cache_bytes = 4 * 4096;
     struct disk *d = disk_create(&config, 1, "n1", NULL);
-    struct vfs_file *f = file_durable(d, "data", 'o', 100), *big = file_durable(d, "big", 'b', 5 * 4096);
+    struct vfs_file *f = file_durable(d, "data", 'o', 100),
+                    *big = file_durable(d, "big", 'b', 5 * 4096);
     fault(d, (struct disk_fault){.kind = DISK_SYNC_ERROR, .count = 1});
     write_at(f, 0, 'n', 100);
     assert_int_equal(vfs_sync(f, VFS_LOG), -EIO);
@@ -295,13 +309,14 @@ static void test_disk_rewriting_a_page_of_a_failed_sync_saves_it_whole(void **st
     (void)state;
     struct vfs_file *f;
     struct disk *d = retried(&f);
-    write_at(f, 6000, 'm', 1);                       /* same page of 4 KiB, another sector */
+    write_at(f, 6000, 'm', 1); /* same page of 4 KiB, another sector */
     assert_int_equal(vfs_sync(f, VFS_LOG), 0);
     power_off(d, DISK_ALL_LOST);
     assert_int_equal(text_of(d, "data")[5000], 'n');
     assert_int_equal(text_of(d, "data")[6000], 'm');
     disk_destroy(d);
-    /* Without the sync the device has the old page; and a stop before the rewrite leaves the page as it was, clean and doomed. */
+    /* Without the sync the device has the old page; and a stop before the rewrite leaves the
+     * page as it was, clean and doomed. */
     d = retried(&f);
     int64_t before = disk_cursor(d) + 1;
     disk_set_cursor(d, before);
@@ -326,7 +341,8 @@ static void test_disk_appends_after_a_failed_sync_leave_a_hole(void **state)
     assert_int_equal(vfs_sync(f, VFS_LOG), 0);
     power_off(d, DISK_ALL_LOST);
     const char *text = text_of(d, "log");
-    assert_true(text[4095] == 'o' && text[4096] == '\0' && text[8191] == '\0' && text[8192] == 'm' && text[8291] == 'm');
+    assert_true(text[4095] == 'o' && text[4096] == '\0' && text[8191] == '\0' &&
+                text[8192] == 'm' && text[8291] == 'm');
     assert_int_equal(disk_used_bytes(d), 8292);
     disk_destroy(d);
 }
@@ -351,21 +367,23 @@ static void test_disk_failed_sync_taken_back_never_happened(void **state)
 static void test_disk_failed_sync_with_writes_behind_it_fails_only_what_it_covers(void **state)
 {
     (void)state;
-    /* All three in one handler: the failure settles when the later write and sync are already called. */
+    /* All three in one handler: the failure settles when the later write and sync are already
+     * called. */
     struct disk *d = disk_new();
     struct vfs_file *f = file_durable(d, "data", 'o', 20000);
     fault(d, (struct disk_fault){.kind = DISK_SYNC_ERROR, .count = 1});
     write_at(f, 0, 'n', 100);
     write_at(f, 12288, 'n', 100);
     assert_int_equal(vfs_sync(f, VFS_LOG), -EIO);
-    write_at(f, 12388, 'm', 100);                    /* dirties its page again */
+    write_at(f, 12388, 'm', 100); /* dirties its page again */
     write_at(f, 16384, 'm', 100);
     assert_int_equal(vfs_sync(f, VFS_LOG), 0);
     disk_settle(d, disk_cursor(d) + 1);
     assert_true(text_of(d, "data")[0] == 'n' && text_of(d, "data")[12288] == 'n');
     power_off(d, DISK_ALL_LOST);
     const char *text = text_of(d, "data");
-    assert_true(text[0] == 'o' && text[12288] == 'n' && text[12388] == 'm' && text[16384] == 'm');
+    assert_true(text[0] == 'o' && text[12288] == 'n' && text[12388] == 'm' &&
+                text[16384] == 'm');
     disk_destroy(d);
 }
 
@@ -392,8 +410,7 @@ static void test_disk_failed_sync_of_a_truncate_keeps_the_length_pending(void **
         fault(d, (struct disk_fault){.kind = DISK_SYNC_ERROR, .count = 1});
         assert_int_equal(vfs_truncate(f, 100), 0);
         assert_int_equal(vfs_sync(f, VFS_LOG), -EIO);
-        if (synced)
-            assert_int_equal(vfs_sync(f, VFS_LOG), 0);
+        if (synced) assert_int_equal(vfs_sync(f, VFS_LOG), 0);
         power_off(d, DISK_ALL_LOST);
         assert_int_equal(disk_used_bytes(d), synced ? 100 : 1000);
         assert_int_equal(text_of(d, "data")[99], 'o');
@@ -421,7 +438,7 @@ static void test_disk_lying_sync_says_yes_and_does_nothing(void **state)
     struct vfs_file *f = file_durable(d, "data", 'o', 100);
     uint32_t id = fault(d, (struct disk_fault){.kind = DISK_LYING_SYNC});
     assert_int_equal(vfs_sync(f, VFS_LOG), 0);
-    assert_effects(d, id, 0);                        /* nothing was pending: no lie */
+    assert_effects(d, id, 0); /* nothing was pending: no lie */
     write_at(f, 0, 'n', 100);
     put(d, "new", 0, "");
     assert_int_equal(vfs_sync(f, VFS_LOG), 0);
@@ -450,13 +467,14 @@ static void test_disk_slow_multiplies_what_the_device_takes(void **state)
     struct disk *d = disk_new();
     struct vfs_file *f = file_open(d, "data");
     write_at(f, 0, 'o', 100);
-    uint32_t id = fault(d, (struct disk_fault){.kind = DISK_SLOW, .factor_millionths = 10 * 1000000});
+    uint32_t id =
+        fault(d, (struct disk_fault){.kind = DISK_SLOW, .factor_millionths = 10 * 1000000});
     int64_t start = disk_cursor(d);
     assert_int_equal(vfs_sync(f, VFS_LOG), 0);
     assert_int_equal(disk_cursor(d) - start, 11000);
     assert_effects(d, id, 2);
     start = disk_cursor(d);
-    assert_int_equal(read_at(f, 0, 1), 1);           /* from the cache: no device, no effect */
+    assert_int_equal(read_at(f, 0, 1), 1); /* from the cache: no device, no effect */
     assert_int_equal(disk_cursor(d) - start, 1);
     assert_effects(d, id, 2);
     disk_fault_remove(d, id);
@@ -494,11 +512,14 @@ static void test_disk_stall_holds_the_device_until_its_end(void **state)
 static void test_disk_fault_that_is_removed_has_no_further_effect(void **state)
 {
     (void)state;
-    static const enum disk_fault_kind kinds[] = {DISK_READ_ERROR, DISK_WRITE_ERROR, DISK_SYNC_ERROR, DISK_BIT_ROT, DISK_MISDIRECTED_WRITE,
-                                                 DISK_FULL, DISK_SLOW, DISK_STALL, DISK_LYING_SYNC};
+    static const enum disk_fault_kind kinds[] = {
+        DISK_READ_ERROR,        DISK_WRITE_ERROR, DISK_SYNC_ERROR, DISK_BIT_ROT,
+        DISK_MISDIRECTED_WRITE, DISK_FULL,        DISK_SLOW,       DISK_STALL,
+        DISK_LYING_SYNC};
     struct disk *plain = disk_new(), *d = disk_new();
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-        disk_fault_remove(d, fault(d, (struct disk_fault){.kind = kinds[i], .factor_millionths = 1}));
+        disk_fault_remove(
+            d, fault(d, (struct disk_fault){.kind = kinds[i], .factor_millionths = 1}));
     disk_fault_remove(d, 1);
     disk_fault_remove(d, 0);
     disk_fault_remove(d, 99);
@@ -530,7 +551,8 @@ int main(void)
         cmocka_unit_test(test_disk_full_refuses_growth_and_takes_freed_space_again),
         cmocka_unit_test(test_disk_capacity_is_no_fault),
         cmocka_unit_test(test_disk_failed_sync_is_reported_once_per_open_file),
-        cmocka_unit_test(test_disk_pages_of_a_failed_sync_stay_readable_until_the_cache_loses_them),
+        cmocka_unit_test(
+            test_disk_pages_of_a_failed_sync_stay_readable_until_the_cache_loses_them),
         cmocka_unit_test(test_disk_pages_of_a_failed_sync_go_when_the_cache_is_too_small),
         cmocka_unit_test(test_disk_rewriting_a_page_of_a_failed_sync_saves_it_whole),
         cmocka_unit_test(test_disk_appends_after_a_failed_sync_leave_a_hole),

@@ -1,6 +1,7 @@
-/* Goal: the node heap gives memory, counts it, refuses beyond its limit and forgets everything at once.
- * Method: random allocations against a table of blocks with a pattern each; limits met to the byte; reset with blocks forgotten; under AddressSanitizer,
- * that a forgotten block is poisoned.
+/* Goal: the node heap gives memory, counts it, refuses beyond its limit and forgets everything
+ * at once. Method: random allocations against a table of blocks with a pattern each; limits met
+ * to the byte; reset with blocks forgotten; under AddressSanitizer, that a forgotten block is
+ * poisoned.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,7 +20,10 @@ static void test_heap_blocks_are_aligned_apart_and_keep_their_bytes(void **state
     (void)state;
     struct heap *heap = heap_create(0);
     const struct allocator *a = heap_allocator(heap);
-    struct { unsigned char *data; size_t size; } blocks[BLOCKS] = {{0}};
+    struct {
+        unsigned char *data;
+        size_t size;
+    } blocks[BLOCKS] = {{0}};
     struct rng rng;
     size_t total = 0;
     uint64_t count = 0;
@@ -27,7 +31,10 @@ static void test_heap_blocks_are_aligned_apart_and_keep_their_bytes(void **state
     for (int round = 0; round < 20000; round++) {
         uint64_t i = rng_below(&rng, BLOCKS);
         uint64_t shape = rng_below(&rng, 8);
-        size_t size = shape == 0 ? 0 : (size_t)rng_below(&rng, shape == 1 ? 40000 : shape == 2 ? 9000 : 600);
+        size_t size = shape == 0 ? 0
+                                 : (size_t)rng_below(&rng, shape == 1   ? 40000
+                                                           : shape == 2 ? 9000
+                                                                        : 600);
         for (size_t b = 0; b < blocks[i].size; b++)
             if (blocks[i].data[b] != (unsigned char)i)
                 fail_msg("block %d, byte %zu", (int)i, b);
@@ -38,10 +45,8 @@ static void test_heap_blocks_are_aligned_apart_and_keep_their_bytes(void **state
         assert_true(size ? data != NULL : data == NULL);
         assert_int_equal((uintptr_t)data % 16, 0);
         for (size_t b = 0; b < common; b++)
-            if (data[b] != (unsigned char)i)
-                fail_msg("block %d lost byte %zu", (int)i, b);
-        if (size)
-            memset(data, (int)i, size);
+            if (data[b] != (unsigned char)i) fail_msg("block %d lost byte %zu", (int)i, b);
+        if (size) memset(data, (int)i, size);
         blocks[i].data = data;
         blocks[i].size = size;
         assert_int_equal(heap_bytes(heap), total);
