@@ -4,7 +4,6 @@ leader = "#0072B2"; follower = "#56B4E9"; recovering = "#F0E442"; down = "#99999
 ok = "#009E73"; fail = "#D55E00"; unknown = "#E69F00"; ink = "#333333"; paper = "#FFFFFF"
 made = sprintf("%s, variant %s, seed %s, trace %s", scenario, variant, seed, trace)
 
-set encoding utf8
 set datafile separator "\t"
 set border 3 lw 0.6 lc rgb ink
 set tics out nomirror textcolor rgb ink
