@@ -1,13 +1,14 @@
 /* From a result folder to three plots: timeline, latency, operations; SVG and PNG.
  *
- * The data of each picture are written to FOLDER/plots/ as tab-separated files beside the gnuplot scripts (the *.gp files of this folder, carried in the binary), so
- * that any picture can be drawn again or changed by hand: cd FOLDER/plots && gnuplot timeline.gp.
+ * The data of each picture are written to FOLDER/plots/ as tab-separated files beside the
+ * gnuplot scripts (the *.gp files of this folder, carried in the binary), so that any picture
+ * can be drawn again or changed by hand: cd FOLDER/plots && gnuplot timeline.gp.
  *
- *   lanes.tsv      from s, to s, lane, half width class, state: 0 down, 1 leader, 2 follower, 3 candidate or recovering, 4 paused
- *   cuts.tsv       s, lane, lane: one a cut between two nodes
+ *   lanes.tsv      from s, to s, lane, half width class, state: 0 down, 1 leader, 2 follower, 3
+ * candidate or recovering, 4 paused cuts.tsv       s, lane, lane: one a cut between two nodes
  *   points.tsv     s, lane, kind: 0 acknowledged write, 1 lost, 2 key issued twice
- *   outcomes.tsv   from s, to s, share ok, share ok or failed, share of all: of the busiest bucket's rate
- *   series.tsv     s, ok/s, failed/s, unknown/s, p50 ms, p99 ms, slowest ms
+ *   outcomes.tsv   from s, to s, share ok, share ok or failed, share of all: of the busiest
+ * bucket's rate series.tsv     s, ok/s, failed/s, unknown/s, p50 ms, p99 ms, slowest ms
  *   latencies.tsv  s, ms: single operations, at most 8,000, evenly sampled
  */
 #include "reports/plots.h"
@@ -24,40 +25,48 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define NODES_MAX    64
-#define SAMPLES_MAX  8000
-#define POINTS_MAX   400
-#define BAND_ROWS    3
-#define SPANS_MAX    512
-#define MARKS_MAX    9
+#define NODES_MAX 64
+#define SAMPLES_MAX 8000
+#define POINTS_MAX 400
+#define BAND_ROWS 3
+#define SPANS_MAX 512
+#define MARKS_MAX 9
 
 /* ---- the scripts, carried in the binary ---- */
 
-#define SCRIPT(name)                                                                                                                       \
-    __asm__(".section .rodata\n.global script_" #name "\nscript_" #name ":\n.incbin \"reports/" #name ".gp\"\n.byte 0\n.previous\n");     \
+#define SCRIPT(name)                                                                           \
+    __asm__(".section .rodata\n.global script_" #name "\nscript_" #name                        \
+            ":\n.incbin \"reports/" #name ".gp\"\n.byte 0\n.previous\n");                      \
     extern const char script_##name[]
 SCRIPT(style);
 SCRIPT(timeline);
 SCRIPT(latency);
 SCRIPT(operations);
 
-static const struct { const char *name, *text; } scripts[] = {
-    {"style", script_style}, {"timeline", script_timeline}, {"latency", script_latency}, {"operations", script_operations}};
+static const struct {
+    const char *name, *text;
+} scripts[] = {{"style", script_style},
+               {"timeline", script_timeline},
+               {"latency", script_latency},
+               {"operations", script_operations}};
 
 /* ---- the folder ---- */
 
 struct drawing {
     const char *folder;
     json_t *result;
-    double duration;                        /* s on the time axis: the scheduled run and its finish */
-    uint32_t nodes; const char *names[NODES_MAX];
+    double duration; /* s on the time axis: the scheduled run and its finish */
+    uint32_t nodes;
+    const char *names[NODES_MAX];
     uint32_t band_rows, marks;
 };
 
 static int complain(const char *folder, const char *file, size_t line, const char *what)
 {
-    if (line) fprintf(stderr, "faultline: %s/%s:%zu: %s\n", folder, file, line, what);
-    else fprintf(stderr, "faultline: %s/%s: %s\n", folder, file, what);
+    if (line)
+        fprintf(stderr, "faultline: %s/%s:%zu: %s\n", folder, file, line, what);
+    else
+        fprintf(stderr, "faultline: %s/%s: %s\n", folder, file, what);
     return -EBADMSG;
 }
 
@@ -80,7 +89,10 @@ static void *grow(void *array, size_t count, size_t size)
     return grown;
 }
 
-static double seconds(json_int_t ns) { return (double)ns / 1e9; }
+static double seconds(json_int_t ns)
+{
+    return (double)ns / 1e9;
+}
 
 /* -1: no node of that name */
 static int lane_of(const struct drawing *d, const char *name)
@@ -96,7 +108,8 @@ static const char *text_of(const json_t *object, const char *member)
     return text ? text : "";
 }
 
-/* gnuplot double-quoted strings: backslash and quote escaped, enhanced text marks made harmless. */
+/* gnuplot double-quoted strings: backslash and quote escaped, enhanced text marks made
+ * harmless. */
 static void put_quoted(FILE *out, const char *text)
 {
     fputc('"', out);
@@ -117,7 +130,8 @@ static void put_parameter(FILE *out, const char *name, const char *text)
 
 static double nice_step(double duration)
 {
-    static const double steps[] = {0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400};
+    static const double steps[] = {0.1, 0.2, 0.5, 1,   2,    5,    10,   15,    30,    60,
+                                   120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400};
     size_t count = sizeof steps / sizeof *steps;
     for (size_t i = 0; i < count; i++)
         if (duration / steps[i] <= 13) return steps[i];
@@ -131,16 +145,20 @@ static int read_result(struct drawing *d)
     snprintf(path, sizeof path, "%s/result.json", d->folder);
     d->result = json_load_file(path, 0, &error);
     if (!d->result) {
-        fprintf(stderr, "faultline: %s:%d:%d: %s\n", path, error.line, error.column, error.text);
+        fprintf(stderr, "faultline: %s:%d:%d: %s\n", path, error.line, error.column,
+                error.text);
         return access(path, R_OK) ? -ENOENT : -EBADMSG;
     }
-    if (json_integer_value(json_object_get(d->result, "version")) != 1) return complain(d->folder, "result.json", 0, "version is not 1: this faultline cannot read it");
+    if (json_integer_value(json_object_get(d->result, "version")) != 1)
+        return complain(d->folder, "result.json", 0,
+                        "version is not 1: this faultline cannot read it");
     json_int_t end = json_integer_value(json_object_get(d->result, "duration_ns"));
     if (end <= 0) return complain(d->folder, "result.json", 0, "duration_ns is missing");
     d->duration = seconds(end);
     size_t i;
     json_t *node;
-    json_array_foreach(json_object_get(d->result, "nodes"), i, node) {
+    json_array_foreach(json_object_get(d->result, "nodes"), i, node)
+    {
         if (d->nodes == NODES_MAX) break;
         d->names[d->nodes++] = text_of(node, "name");
     }
@@ -152,20 +170,37 @@ static int read_result(struct drawing *d)
 /* Stops and starts of nodes are instants: the lane itself shows how long a node was down. */
 static bool is_span(const char *what)
 {
-    static const char *const instants[] = {"crash", "power_off", "wipe", "start", "reboot", "heal", "resume", "evict", "clock_step", "promote", "demote", "transfer"};
+    static const char *const instants[] = {"crash",      "power_off", "wipe",   "start",
+                                           "reboot",     "heal",      "resume", "evict",
+                                           "clock_step", "promote",   "demote", "transfer"};
     for (size_t i = 0; i < sizeof instants / sizeof *instants; i++)
         if (!strcmp(what, instants[i])) return false;
     return true;
 }
 
-struct span { double from, to; };
-struct bands { FILE *out; struct span spans[SPANS_MAX]; size_t count; uint32_t object; double row_end[BAND_ROWS]; };
+struct span {
+    double from, to;
+};
+struct bands {
+    FILE *out;
+    struct span spans[SPANS_MAX];
+    size_t count;
+    uint32_t object;
+    double row_end[BAND_ROWS];
+};
 
-/* A line where the fault begins, its name at the top edge; its span is remembered for end_bands. */
-static void put_band(struct drawing *d, struct bands *bands, const json_t *entry, double from, double to)
+/* A line where the fault begins, its name at the top edge; its span is remembered for
+ * end_bands. */
+static void put_band(struct drawing *d, struct bands *bands, const json_t *entry, double from,
+                     double to)
 {
-    if (is_span(text_of(entry, "what")) && to - from >= d->duration / 400 && bands->count < SPANS_MAX) bands->spans[bands->count++] = (struct span){from, to};
-    fprintf(bands->out, "set arrow %u from %.6f, graph 0 to %.6f, graph 1 nohead back lw 0.8 dt 2 lc rgb '#999999'\n", bands->object, from, from);
+    if (is_span(text_of(entry, "what")) && to - from >= d->duration / 400 &&
+        bands->count < SPANS_MAX)
+        bands->spans[bands->count++] = (struct span){from, to};
+    fprintf(bands->out,
+            "set arrow %u from %.6f, graph 0 to %.6f, graph 1 nohead back lw 0.8 dt 2 lc rgb "
+            "'#999999'\n",
+            bands->object, from, from);
     const char *id = text_of(entry, "id");
     if (!*id) id = text_of(entry, "what");
     uint32_t row = 0;
@@ -174,7 +209,9 @@ static void put_band(struct drawing *d, struct bands *bands, const json_t *entry
     if (row + 1 > d->band_rows) d->band_rows = row + 1;
     fprintf(bands->out, "set label %u ", bands->object);
     put_quoted(bands->out, id);
-    fprintf(bands->out, " at %.6f, graph 1 offset 0,%.2f left font ',11' textcolor rgb '#444444'\n", from, 0.5 + 1.0 * row);
+    fprintf(bands->out,
+            " at %.6f, graph 1 offset 0,%.2f left font ',11' textcolor rgb '#444444'\n", from,
+            0.5 + 1.0 * row);
     bands->object++;
 }
 
@@ -184,7 +221,8 @@ static int by_from(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
-/* Grey wherever any fault lasts: overlapping faults are drawn once, so that the grey does not add up. */
+/* Grey wherever any fault lasts: overlapping faults are drawn once, so that the grey does not
+ * add up. */
 static void end_bands(struct bands *bands)
 {
     qsort(bands->spans, bands->count, sizeof *bands->spans, by_from);
@@ -192,14 +230,17 @@ static void end_bands(struct bands *bands)
         struct span all = bands->spans[i];
         for (i++; i < bands->count && bands->spans[i].from <= all.to; i++)
             if (bands->spans[i].to > all.to) all.to = bands->spans[i].to;
-        fprintf(bands->out, "set object %u rectangle from %.6f, graph 0 to %.6f, graph 1 behind fs transparent solid 0.08 noborder fc rgb '#000000'\n", bands->object++,
-                all.from, all.to);
+        fprintf(bands->out,
+                "set object %u rectangle from %.6f, graph 0 to %.6f, graph 1 behind fs "
+                "transparent solid 0.08 noborder fc rgb '#000000'\n",
+                bands->object++, all.from, all.to);
     }
 }
 
 static int read_timeline(struct drawing *d, FILE *lanes)
 {
-    FILE *in = open_in(d, "timeline.jsonl", "r"), *bands = open_in(d, "plots/bands.gp", "w"), *cuts = open_in(d, "plots/cuts.tsv", "w");
+    FILE *in = open_in(d, "timeline.jsonl", "r"), *bands = open_in(d, "plots/bands.gp", "w"),
+         *cuts = open_in(d, "plots/cuts.tsv", "w");
     int error = in && bands && cuts ? 0 : -EIO;
     char *line = NULL;
     size_t capacity = 0, number = 0;
@@ -220,10 +261,12 @@ static int read_timeline(struct drawing *d, FILE *lanes)
         json_t *until = json_object_get(entry, "until");
         double to = json_is_integer(until) ? seconds(json_integer_value(until)) : d->duration;
         if (to > d->duration) to = d->duration;
-        int lane = lane_of(d, text_of(entry, "endpoint")), peer = lane_of(d, text_of(entry, "peer"));
+        int lane = lane_of(d, text_of(entry, "endpoint")),
+            peer = lane_of(d, text_of(entry, "peer"));
         if ((!strcmp(kind, "fault") || !strcmp(kind, "operator")) && from < d->duration) {
             put_band(d, &all, entry, from, to);
-            if (lane >= 0 && peer >= 0) cut_count++, fprintf(cuts, "%.6f\t%d\t%d\n", from, lane, peer);
+            if (lane >= 0 && peer >= 0)
+                cut_count++, fprintf(cuts, "%.6f\t%d\t%d\n", from, lane, peer);
         }
         if (lane >= 0 && !strcmp(what, "paused")) paused[lane] = from;
         if (lane >= 0 && !strcmp(what, "resumed") && paused[lane] >= 0) {
@@ -267,16 +310,33 @@ static int state_of(const char *up, const char *role)
     return 2;
 }
 
-struct lane { int state; double from; };
+struct lane {
+    int state;
+    double from;
+};
 
 static void end_lane(FILE *lanes, const struct lane *lane, double to, int number)
 {
-    if (to > lane->from) fprintf(lanes, "%.6f\t%.6f\t%d\t0\t%d\n", lane->from, to, number, lane->state);
+    if (to > lane->from)
+        fprintf(lanes, "%.6f\t%.6f\t%d\t0\t%d\n", lane->from, to, number, lane->state);
 }
 
-enum { COLUMN_TIME, COLUMN_OK, COLUMN_FAIL, COLUMN_UNKNOWN, COLUMN_P50, COLUMN_P99, COLUMN_MAX, COLUMN_STALENESS, COLUMN_NODES, NODE_COLUMNS = 9 };
+enum {
+    COLUMN_TIME,
+    COLUMN_OK,
+    COLUMN_FAIL,
+    COLUMN_UNKNOWN,
+    COLUMN_P50,
+    COLUMN_P99,
+    COLUMN_MAX,
+    COLUMN_STALENESS,
+    COLUMN_NODES,
+    NODE_COLUMNS = 9
+};
 
-struct bucket { double from, to, outcomes[3]; };
+struct bucket {
+    double from, to, outcomes[3];
+};
 
 static void write_outcomes(const struct drawing *d, const struct bucket *buckets, size_t count)
 {
@@ -290,21 +350,29 @@ static void write_outcomes(const struct drawing *d, const struct bucket *buckets
     for (size_t b = 0; b < count; b++) {
         const struct bucket *bucket = &buckets[b];
         double from = bucket->from;
-        while (b + 1 < count && !memcmp(buckets[b + 1].outcomes, bucket->outcomes, sizeof bucket->outcomes)) b++;
-        double ok = bucket->outcomes[0] / most, failed = bucket->outcomes[1] / most, unknown = bucket->outcomes[2] / most;
-        fprintf(out, "%.6f\t%.6f\t%.5f\t%.5f\t%.5f\n", from, buckets[b].to, ok, ok + failed, ok + failed + unknown);
+        while (b + 1 < count &&
+               !memcmp(buckets[b + 1].outcomes, bucket->outcomes, sizeof bucket->outcomes))
+            b++;
+        double ok = bucket->outcomes[0] / most, failed = bucket->outcomes[1] / most,
+               unknown = bucket->outcomes[2] / most;
+        fprintf(out, "%.6f\t%.6f\t%.5f\t%.5f\t%.5f\n", from, buckets[b].to, ok, ok + failed,
+                ok + failed + unknown);
     }
     if (!count) fputs("NaN\tNaN\t0\t0\t0\n", out);
     fclose(out);
 }
 
-static double milliseconds(const char *field) { return *field ? strtod(field, NULL) / 1e6 : 0; }
+static double milliseconds(const char *field)
+{
+    return *field ? strtod(field, NULL) / 1e6 : 0;
+}
 
 static int read_series(struct drawing *d, FILE *lanes)
 {
     FILE *in = open_in(d, "series.csv", "r"), *series = open_in(d, "plots/series.tsv", "w");
     int error = in && series ? 0 : -EIO;
-    size_t width = COLUMN_NODES + (size_t)NODE_COLUMNS * d->nodes, most = width + 8, number = 0, count = 0, capacity = 0, buckets_capacity = 0;
+    size_t width = COLUMN_NODES + (size_t)NODE_COLUMNS * d->nodes, most = width + 8, number = 0,
+           count = 0, capacity = 0, buckets_capacity = 0;
     char **fields = calloc(most, sizeof *fields), *line = NULL;
     struct lane state[NODES_MAX] = {{0, 0}};
     struct bucket *buckets = NULL;
@@ -316,11 +384,20 @@ static int read_series(struct drawing *d, FILE *lanes)
             error = complain(d->folder, "series.csv", number, "too few columns");
             break;
         }
-        double now = strtod(fields[COLUMN_TIME], NULL) / 1e9, bucket = now - previous > 0 ? now - previous : 1;
-        if (count == buckets_capacity) buckets = grow(buckets, buckets_capacity = 2 * buckets_capacity + 64, sizeof *buckets);
-        buckets[count] = (struct bucket){previous, now, {strtod(fields[COLUMN_OK], NULL), strtod(fields[COLUMN_FAIL], NULL), strtod(fields[COLUMN_UNKNOWN], NULL)}};
-        fprintf(series, "%.6f\t%.4f\t%.4f\t%.4f\t%.6f\t%.6f\t%.6f\n", previous, buckets[count].outcomes[0] / bucket, buckets[count].outcomes[1] / bucket,
-                buckets[count].outcomes[2] / bucket, milliseconds(fields[COLUMN_P50]), milliseconds(fields[COLUMN_P99]), milliseconds(fields[COLUMN_MAX]));
+        double now = strtod(fields[COLUMN_TIME], NULL) / 1e9,
+               bucket = now - previous > 0 ? now - previous : 1;
+        if (count == buckets_capacity)
+            buckets =
+                grow(buckets, buckets_capacity = 2 * buckets_capacity + 64, sizeof *buckets);
+        buckets[count] =
+            (struct bucket){previous,
+                            now,
+                            {strtod(fields[COLUMN_OK], NULL), strtod(fields[COLUMN_FAIL], NULL),
+                             strtod(fields[COLUMN_UNKNOWN], NULL)}};
+        fprintf(series, "%.6f\t%.4f\t%.4f\t%.4f\t%.6f\t%.6f\t%.6f\n", previous,
+                buckets[count].outcomes[0] / bucket, buckets[count].outcomes[1] / bucket,
+                buckets[count].outcomes[2] / bucket, milliseconds(fields[COLUMN_P50]),
+                milliseconds(fields[COLUMN_P99]), milliseconds(fields[COLUMN_MAX]));
         for (uint32_t n = 0; n < d->nodes; n++) {
             char **columns = fields + COLUMN_NODES + (size_t)NODE_COLUMNS * n;
             int seen = state_of(columns[0], columns[1]);
@@ -332,7 +409,8 @@ static int read_series(struct drawing *d, FILE *lanes)
         previous = now;
         count++;
     }
-    for (uint32_t n = 0; n < d->nodes && count; n++) end_lane(lanes, &state[n], previous, (int)(d->nodes - 1 - n));
+    for (uint32_t n = 0; n < d->nodes && count; n++)
+        end_lane(lanes, &state[n], previous, (int)(d->nodes - 1 - n));
     if (!count && series) fputs("NaN\t0\t0\t0\t0\t0\t0\n", series);
     write_outcomes(d, buckets, count);
     free(buckets);
@@ -345,15 +423,20 @@ static int read_series(struct drawing *d, FILE *lanes)
 
 /* ---- history.jsonl: single latencies and acknowledged writes ---- */
 
-struct samples { double x[SAMPLES_MAX], y[SAMPLES_MAX]; size_t count, stride, seen; };
+struct samples {
+    double x[SAMPLES_MAX], y[SAMPLES_MAX];
+    size_t count, stride, seen;
+};
 
-/* Keeps every stride-th; halves when full, so the sample stays even over the run whatever its length. */
+/* Keeps every stride-th; halves when full, so the sample stays even over the run whatever its
+ * length. */
 static void sample(struct samples *s, double x, double y, size_t most)
 {
     if (s->seen++ % s->stride) return;
     if (s->count == most) {
         size_t kept = 0;
-        for (size_t i = 0; i < s->count; i += 2, kept++) s->x[kept] = s->x[i], s->y[kept] = s->y[i];
+        for (size_t i = 0; i < s->count; i += 2, kept++)
+            s->x[kept] = s->x[i], s->y[kept] = s->y[i];
         s->count = kept;
         s->stride *= 2;
     }
@@ -363,12 +446,14 @@ static void sample(struct samples *s, double x, double y, size_t most)
 
 static bool is_write(const char *type)
 {
-    return !strcmp(type, "write") || !strcmp(type, "insert") || !strcmp(type, "delete") || !strcmp(type, "compare_and_set");
+    return !strcmp(type, "write") || !strcmp(type, "insert") || !strcmp(type, "delete") ||
+           !strcmp(type, "compare_and_set");
 }
 
 static int read_history(const struct drawing *d, FILE *points)
 {
-    FILE *in = open_in(d, "history.jsonl", "r"), *latencies = open_in(d, "plots/latencies.tsv", "w");
+    FILE *in = open_in(d, "history.jsonl", "r"),
+         *latencies = open_in(d, "plots/latencies.tsv", "w");
     int error = in && latencies ? 0 : -EIO;
     struct samples *all = calloc(1, sizeof *all), *acked = calloc(1, sizeof *acked);
     all->stride = acked->stride = 1;
@@ -383,17 +468,22 @@ static int read_history(const struct drawing *d, FILE *points)
             break;
         }
         json_t *returned = json_object_get(op, "return");
-        if (!strcmp(text_of(op, "outcome"), "ok") && json_is_integer(returned) && !json_is_true(json_object_get(op, "final"))) {
-            json_int_t end = json_integer_value(returned), begin = json_integer_value(json_object_get(op, "invoke"));
+        if (!strcmp(text_of(op, "outcome"), "ok") && json_is_integer(returned) &&
+            !json_is_true(json_object_get(op, "final"))) {
+            json_int_t end = json_integer_value(returned),
+                       begin = json_integer_value(json_object_get(op, "invoke"));
             int lane = lane_of(d, text_of(op, "node"));
             sample(all, seconds(end), (double)(end - begin) / 1e6, SAMPLES_MAX);
-            if (lane >= 0 && is_write(text_of(op, "type"))) sample(acked, seconds(end), lane, POINTS_MAX);
+            if (lane >= 0 && is_write(text_of(op, "type")))
+                sample(acked, seconds(end), lane, POINTS_MAX);
         }
         json_decref(op);
     }
-    for (size_t i = 0; latencies && i < all->count; i++) fprintf(latencies, "%.6f\t%.6f\n", all->x[i], all->y[i] > 1e-6 ? all->y[i] : 1e-6);
+    for (size_t i = 0; latencies && i < all->count; i++)
+        fprintf(latencies, "%.6f\t%.6f\n", all->x[i], all->y[i] > 1e-6 ? all->y[i] : 1e-6);
     if (latencies && !all->count) fputs("NaN\t1\n", latencies);
-    for (size_t i = 0; i < acked->count; i++) fprintf(points, "%.6f\t%.3f\t0\n", acked->x[i], acked->y[i]);
+    for (size_t i = 0; i < acked->count; i++)
+        fprintf(points, "%.6f\t%.3f\t0\n", acked->x[i], acked->y[i]);
     free(all);
     free(acked);
     free(line);
@@ -422,11 +512,15 @@ static int read_violations(const struct drawing *d, FILE *points)
         }
         int lane = lane_of(d, fields[3]);
         double at = strtod(fields[0], NULL) / 1e9;
-        if (lane >= 0 && !strcmp(fields[1], "no_lost_write")) sample(lost, at, lane, POINTS_MAX);
-        if (lane >= 0 && !strcmp(fields[1], "unique_keys")) sample(reused, at, lane, POINTS_MAX);
+        if (lane >= 0 && !strcmp(fields[1], "no_lost_write"))
+            sample(lost, at, lane, POINTS_MAX);
+        if (lane >= 0 && !strcmp(fields[1], "unique_keys"))
+            sample(reused, at, lane, POINTS_MAX);
     }
-    for (size_t i = 0; i < lost->count; i++) fprintf(points, "%.6f\t%.3f\t1\n", lost->x[i], lost->y[i]);
-    for (size_t i = 0; i < reused->count; i++) fprintf(points, "%.6f\t%.3f\t2\n", reused->x[i], reused->y[i]);
+    for (size_t i = 0; i < lost->count; i++)
+        fprintf(points, "%.6f\t%.3f\t1\n", lost->x[i], lost->y[i]);
+    for (size_t i = 0; i < reused->count; i++)
+        fprintf(points, "%.6f\t%.3f\t2\n", reused->x[i], reused->y[i]);
     fputs("NaN\t0\t0\nNaN\t0\t1\nNaN\t0\t2\n", points);
     free(lost);
     free(reused);
@@ -442,30 +536,45 @@ static void write_marks(struct drawing *d, FILE *out)
 {
     size_t i;
     json_t *expectation;
-    json_array_foreach(json_object_get(d->result, "expectations"), i, expectation) {
+    json_array_foreach(json_object_get(d->result, "expectations"), i, expectation)
+    {
         json_t *first = json_object_get(json_object_get(expectation, "witness"), "first_ns");
         if (!json_is_integer(first) || d->marks == MARKS_MAX) continue;
         double at = seconds(json_integer_value(first));
         char text[256];
         uint32_t number = ++d->marks;
         double shown = at < d->duration ? at : d->duration;
-        snprintf(text, sizeof text, "%u  %s: first broken at %d:%06.3f, %" JSON_INTEGER_FORMAT " in all", number, text_of(expectation, "name"), (int)(at / 60),
-                 at - 60 * (int)(at / 60), json_integer_value(json_object_get(expectation, "count")));
-        fprintf(out, "set arrow %u from %.6f, graph 0 to %.6f, graph 1 nohead front lw 1.2 dt 3 lc rgb '#D55E00'\n", 300 + number, shown, shown);
-        fprintf(out, "set label %u '%u' at %.6f, graph %.3f center front font ',11' textcolor rgb '#FFFFFF' boxed\n", 300 + number, number, shown,
-                0.985 - 0.075 * (double)((number - 1) % 6));
+        snprintf(text, sizeof text,
+                 "%u  %s: first broken at %d:%06.3f, %" JSON_INTEGER_FORMAT " in all", number,
+                 text_of(expectation, "name"), (int)(at / 60), at - 60 * (int)(at / 60),
+                 json_integer_value(json_object_get(expectation, "count")));
+        fprintf(out,
+                "set arrow %u from %.6f, graph 0 to %.6f, graph 1 nohead front lw 1.2 dt 3 lc "
+                "rgb '#D55E00'\n",
+                300 + number, shown, shown);
+        fprintf(out,
+                "set label %u '%u' at %.6f, graph %.3f center front font ',11' textcolor rgb "
+                "'#FFFFFF' boxed\n",
+                300 + number, number, shown, 0.985 - 0.075 * (double)((number - 1) % 6));
         fprintf(out, "set label %u ", 320 + number);
         put_quoted(out, text);
-        fprintf(out, " at screen 0.09, screen mark_base - mark_step * %u left font ',11' textcolor rgb '#D55E00'\n", number);
+        fprintf(out,
+                " at screen 0.09, screen mark_base - mark_step * %u left font ',11' textcolor "
+                "rgb '#D55E00'\n",
+                number);
     }
 }
 
 static int write_parameters(struct drawing *d)
 {
-    FILE *marks = open_in(d, "plots/marks.gp", "w"), *lanes = open_in(d, "plots/lanes.gp", "w"), *out = open_in(d, "plots/params.gp", "w");
+    FILE *marks = open_in(d, "plots/marks.gp", "w"), *lanes = open_in(d, "plots/lanes.gp", "w"),
+         *out = open_in(d, "plots/params.gp", "w");
     int error = marks && lanes && out ? 0 : -EIO;
     if (marks) {
-        fputs("set style textbox 1 opaque fillcolor rgb '#D55E00' noborder margins 0.6, 0.6\nset style textbox opaque fillcolor rgb '#D55E00' noborder margins 0.6, 0.6\n", marks);
+        fputs(
+            "set style textbox 1 opaque fillcolor rgb '#D55E00' noborder margins 0.6, 0.6\nset "
+            "style textbox opaque fillcolor rgb '#D55E00' noborder margins 0.6, 0.6\n",
+            marks);
         write_marks(d, marks);
     }
     for (uint32_t n = 0; lanes && n < d->nodes; n++) {
@@ -475,12 +584,15 @@ static int write_parameters(struct drawing *d)
     }
     if (out) {
         char seed[32];
-        snprintf(seed, sizeof seed, "%" JSON_INTEGER_FORMAT, json_integer_value(json_object_get(d->result, "seed")));
+        snprintf(seed, sizeof seed, "%" JSON_INTEGER_FORMAT,
+                 json_integer_value(json_object_get(d->result, "seed")));
         put_parameter(out, "scenario", text_of(d->result, "scenario"));
         put_parameter(out, "variant", text_of(d->result, "variant"));
         put_parameter(out, "seed", seed);
         put_parameter(out, "trace", text_of(d->result, "trace_hash"));
-        fprintf(out, "duration = %.6f\nxstep = %.6f\nnodes = %u\nband_rows = %u\nmark_rows = %u\n", d->duration, nice_step(d->duration), d->nodes, d->band_rows, d->marks);
+        fprintf(out,
+                "duration = %.6f\nxstep = %.6f\nnodes = %u\nband_rows = %u\nmark_rows = %u\n",
+                d->duration, nice_step(d->duration), d->nodes, d->band_rows, d->marks);
     }
     if (marks && fclose(marks)) error = -EIO;
     if (lanes && fclose(lanes)) error = -EIO;
@@ -505,7 +617,10 @@ static int run_gnuplot(const char *folder, const char *script)
     int status = 0;
     if (child < 0 || waitpid(child, &status, 0) < 0) return -errno;
     if (WIFEXITED(status) && WEXITSTATUS(status) == 127) {
-        fprintf(stderr, "faultline: gnuplot is not installed: no plots are drawn; their data and scripts are in %s (Debian: apt-get install gnuplot-nox)\n", path);
+        fprintf(stderr,
+                "faultline: gnuplot is not installed: no plots are drawn; their data and "
+                "scripts are in %s (Debian: apt-get install gnuplot-nox)\n",
+                path);
         return -ENOENT;
     }
     if (!WIFEXITED(status) || WEXITSTATUS(status)) {
@@ -538,7 +653,8 @@ int plots_draw(const char *folder)
         error = -errno;
         fprintf(stderr, "faultline: %s: %s\n", path, strerror(-error));
     }
-    FILE *lanes = error ? NULL : open_in(&d, "plots/lanes.tsv", "w"), *points = error ? NULL : open_in(&d, "plots/points.tsv", "w");
+    FILE *lanes = error ? NULL : open_in(&d, "plots/lanes.tsv", "w"),
+         *points = error ? NULL : open_in(&d, "plots/points.tsv", "w");
     if (!error && (!lanes || !points)) error = -EIO;
     if (!error) error = read_series(&d, lanes);
     if (!error) error = read_timeline(&d, lanes);
@@ -551,12 +667,14 @@ int plots_draw(const char *folder)
     if (points && fclose(points) && !error) error = -EIO;
     if (!error) error = write_parameters(&d);
     if (!error) error = write_scripts(&d);
-    for (size_t i = 1; i < sizeof scripts / sizeof *scripts && !error; i++) error = run_gnuplot(folder, scripts[i].name);
+    for (size_t i = 1; i < sizeof scripts / sizeof *scripts && !error; i++)
+        error = run_gnuplot(folder, scripts[i].name);
     json_decref(d.result);
     return error;
 }
 
 void plots_print(FILE *out, const char *folder)
 {
-    for (size_t i = 1; i < sizeof scripts / sizeof *scripts; i++) fprintf(out, "  plot %s/%s.svg (and .png)\n", folder, scripts[i].name);
+    for (size_t i = 1; i < sizeof scripts / sizeof *scripts; i++)
+        fprintf(out, "  plot %s/%s.svg (and .png)\n", folder, scripts[i].name);
 }

@@ -1,10 +1,14 @@
-/* `check PATH...`: load everything first, so that bad input is found before any run; then one process a run, at most `jobs` at once.
+/* `check PATH...`: load everything first, so that bad input is found before any run; then one
+ * process a run, at most `jobs` at once.
  *
- * A process a run keeps state from leaking between runs, makes a crash of one a finding and not the end, and uses all cores without threads. The child writes its
- * result.json text into a pipe; the parent reads all pipes with poll() and keeps the order of the files in everything that it prints.
+ * A process a run keeps state from leaking between runs, makes a crash of one a finding and not
+ * the end, and uses all cores without threads. The child writes its result.json text into a
+ * pipe; the parent reads all pipes with poll() and keeps the order of the files in everything
+ * that it prints.
  *
- * Golden file: golden.tsv stands at the top of a checked folder (the nearest at or above each scenario's place below the given path) and must name exactly the runs that
- * the folder has; a run that is missing there, differs, or is listed without existing fails the check.
+ * Golden file: golden.tsv stands at the top of a checked folder (the nearest at or above each
+ * scenario's place below the given path) and must name exactly the runs that the folder has; a
+ * run that is missing there, differs, or is listed without existing fails the check.
  */
 #include "sim/campaign/folder.h"
 
@@ -27,7 +31,8 @@
 static bool is_scenario_name(const char *name)
 {
     size_t size = strlen(name);
-    return (size > 5 && !strcmp(name + size - 5, ".yaml")) || (size > 4 && !strcmp(name + size - 4, ".yml"));
+    return (size > 5 && !strcmp(name + size - 5, ".yaml")) ||
+           (size > 4 && !strcmp(name + size - 4, ".yml"));
 }
 
 static void append(char ***items, size_t *count, char *item)
@@ -41,7 +46,8 @@ static char *join(const char *folder, const char *name)
     size_t size = strlen(folder) + strlen(name) + 2;
     char *path = xmalloc(size);
     size_t length = strlen(folder);
-    snprintf(path, size, "%s%s%s", folder, length && folder[length - 1] == '/' ? "" : "/", name);
+    snprintf(path, size, "%s%s%s", folder, length && folder[length - 1] == '/' ? "" : "/",
+             name);
     return path;
 }
 
@@ -62,7 +68,9 @@ int folder_collect(const char *path, char ***paths, size_t *count)
         if (name[0] != '.' && !error) {
             char *child = join(path, name);
             struct stat child_status;
-            if (!stat(child, &child_status) && (S_ISDIR(child_status.st_mode) || is_scenario_name(name))) error = folder_collect(child, paths, count);
+            if (!stat(child, &child_status) &&
+                (S_ISDIR(child_status.st_mode) || is_scenario_name(name)))
+                error = folder_collect(child, paths, count);
             free(child);
         }
         free(entries[i]);
@@ -79,16 +87,22 @@ char *golden_line(const json_t *result)
     size_t size = 0;
     FILE *out = open_memstream(&text, &size);
     json_t *measures = json_object_get(result, "measures");
-    fprintf(out, "%s\t%s\t%" PRId64 "\t%s\t%s", json_string_value(json_object_get(result, "scenario")), json_string_value(json_object_get(result, "variant")),
-            (int64_t)json_integer_value(json_object_get(result, "seed")), json_string_value(json_object_get(result, "trace_hash")),
+    fprintf(out, "%s\t%s\t%" PRId64 "\t%s\t%s",
+            json_string_value(json_object_get(result, "scenario")),
+            json_string_value(json_object_get(result, "variant")),
+            (int64_t)json_integer_value(json_object_get(result, "seed")),
+            json_string_value(json_object_get(result, "trace_hash")),
             json_string_value(json_object_get(result, "verdict")));
     static const char *const counts[] = {"acknowledged", "failed", "unknown"};
-    for (size_t i = 0; i < 3; i++) fprintf(out, "\t%" PRId64, (int64_t)json_integer_value(json_object_get(measures, counts[i])));
+    for (size_t i = 0; i < 3; i++)
+        fprintf(out, "\t%" PRId64,
+                (int64_t)json_integer_value(json_object_get(measures, counts[i])));
     fputc('\t', out);
     const char *name;
     json_t *row;
     bool first = true;
-    json_object_foreach(json_object_get(result, "checks"), name, row) {
+    json_object_foreach(json_object_get(result, "checks"), name, row)
+    {
         int64_t violations = json_integer_value(json_object_get(row, "violations"));
         if (!violations) continue;
         fprintf(out, "%s%s=%" PRId64, first ? "" : ",", name, violations);
@@ -99,9 +113,16 @@ char *golden_line(const json_t *result)
     return text;
 }
 
-static const char golden_header[] = "# scenario\tvariant\tseed\ttrace_hash\tverdict\tacknowledged\tfailed\tunknown\tviolations\n";
+static const char golden_header[] =
+    "# "
+    "scenario\tvariant\tseed\ttrace_hash\tverdict\tacknowledged\tfailed\tunknown\tviolations\n";
 
-struct golden { char **lines; size_t count; bool *used; bool present; };
+struct golden {
+    char **lines;
+    size_t count;
+    bool *used;
+    bool present;
+};
 
 static void golden_read(struct golden *golden, const char *folder)
 {
@@ -142,13 +163,16 @@ static void golden_compare(struct golden *golden, struct folder_run *run)
     size_t key = golden_key_size(line), size = 0;
     const char *found = NULL;
     for (size_t i = 0; i < golden->count && !found; i++) {
-        if (golden_key_size(golden->lines[i]) != key || memcmp(golden->lines[i], line, key)) continue;
+        if (golden_key_size(golden->lines[i]) != key || memcmp(golden->lines[i], line, key))
+            continue;
         golden->used[i] = true;
         found = golden->lines[i];
     }
     if (!found || strcmp(found, line)) {
         FILE *out = open_memstream(&difference, &size);
-        fprintf(out, "golden.tsv: %s\n    has  %s\n    now  %s", found ? "differs" : "has no line for this run", found ? found : "(nothing)", line);
+        fprintf(out, "golden.tsv: %s\n    has  %s\n    now  %s",
+                found ? "differs" : "has no line for this run", found ? found : "(nothing)",
+                line);
         fclose(out);
         run->golden_difference = difference;
         run->exit = exit_worse(run->exit, EXIT_NOT_MET);
@@ -156,7 +180,8 @@ static void golden_compare(struct golden *golden, struct folder_run *run)
     free(line);
 }
 
-static int golden_write(const struct folder *folder, const char *path, size_t first, size_t last)
+static int golden_write(const struct folder *folder, const char *path, size_t first,
+                        size_t last)
 {
     char *file = join(path, "golden.tsv");
     FILE *out = fopen(file, "w");
@@ -174,7 +199,14 @@ static int golden_write(const struct folder *folder, const char *path, size_t fi
 
 /* ---- one run in its own process ---- */
 
-struct worker { pid_t pid; int pipe; size_t run; char *text; size_t size, capacity; double started; };
+struct worker {
+    pid_t pid;
+    int pipe;
+    size_t run;
+    char *text;
+    size_t size, capacity;
+    double started;
+};
 
 static double now_seconds(void)
 {
@@ -187,7 +219,9 @@ static void child_run(const struct folder_run *task, uint32_t variant, int out)
 {
     struct scenario_errors errors = {0};
     struct scenario *scenario = scenario_load(task->path, &errors);
-    struct plan *plan = scenario ? plan_create(scenario, &(struct plan_request){.variant = variant}, &errors) : NULL;
+    struct plan *plan =
+        scenario ? plan_create(scenario, &(struct plan_request){.variant = variant}, &errors)
+                 : NULL;
     if (!plan) _exit(EXIT_BAD_INPUT);
     char *replay = result_replay_command(plan);
     struct run *run = run_execute(plan, &(struct run_request){.replay = replay});
@@ -197,7 +231,8 @@ static void child_run(const struct folder_run *task, uint32_t variant, int out)
     _exit(failed ? EXIT_INVALID : EXIT_MET);
 }
 
-static void worker_start(struct worker *worker, const struct folder_run *task, size_t run, uint32_t variant)
+static void worker_start(struct worker *worker, const struct folder_run *task, size_t run,
+                         uint32_t variant)
 {
     int ends[2];
     *worker = (struct worker){.run = run, .started = now_seconds(), .pid = -1, .pipe = -1};
@@ -223,7 +258,8 @@ static bool worker_read(struct worker *worker)
         worker->capacity = worker->capacity * 2 + 131072;
         worker->text = xrealloc(worker->text, worker->capacity);
     }
-    ssize_t got = read(worker->pipe, worker->text + worker->size, worker->capacity - worker->size);
+    ssize_t got =
+        read(worker->pipe, worker->text + worker->size, worker->capacity - worker->size);
     if (got < 0) return errno != EINTR && errno != EAGAIN;
     worker->size += (size_t)got;
     return got == 0;
@@ -242,19 +278,25 @@ static void worker_end(struct worker *worker, struct folder_run *run)
         const char *verdict = json_string_value(json_object_get(run->result, "verdict"));
         run->exit = EXIT_INVALID;
         for (int v = 0; verdict && verdict_words[v]; v++)
-            if (!strcmp(verdict, verdict_words[v])) run->exit = exit_of_verdict((enum verdict)v);
+            if (!strcmp(verdict, verdict_words[v]))
+                run->exit = exit_of_verdict((enum verdict)v);
     } else {
         char why[128];
-        if (worker->pid < 0) snprintf(why, sizeof why, "its process could not be started");
-        else if (WIFSIGNALED(status)) snprintf(why, sizeof why, "its process was ended by signal %d", WTERMSIG(status));
-        else snprintf(why, sizeof why, "its process ended with status %d and no result", WEXITSTATUS(status));
+        if (worker->pid < 0)
+            snprintf(why, sizeof why, "its process could not be started");
+        else if (WIFSIGNALED(status))
+            snprintf(why, sizeof why, "its process was ended by signal %d", WTERMSIG(status));
+        else
+            snprintf(why, sizeof why, "its process ended with status %d and no result",
+                     WEXITSTATUS(status));
         run->died = xstrdup(why);
         run->exit = EXIT_INVALID;
     }
     *worker = (struct worker){.pid = -1, .pipe = -1};
 }
 
-static void run_all(struct folder *folder, const struct folder_request *request, const uint32_t *variants)
+static void run_all(struct folder *folder, const struct folder_request *request,
+                    const uint32_t *variants)
 {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     uint32_t jobs = request->jobs ? request->jobs : cores > 0 ? (uint32_t)cores : 1;
@@ -273,14 +315,19 @@ static void run_all(struct folder *folder, const struct folder_request *request,
                     done++;
                 }
             }
-        for (uint32_t w = 0; w < jobs; w++) polled[w] = (struct pollfd){.fd = workers[w].pipe, .events = POLLIN};
+        for (uint32_t w = 0; w < jobs; w++)
+            polled[w] = (struct pollfd){.fd = workers[w].pipe, .events = POLLIN};
         if (poll(polled, jobs, 1000) < 0) continue;
         for (uint32_t w = 0; w < jobs; w++) {
-            if (workers[w].pipe < 0 || !(polled[w].revents & (POLLIN | POLLHUP | POLLERR)) || !worker_read(&workers[w])) continue;
+            if (workers[w].pipe < 0 || !(polled[w].revents & (POLLIN | POLLHUP | POLLERR)) ||
+                !worker_read(&workers[w]))
+                continue;
             size_t run = workers[w].run;
             worker_end(&workers[w], &folder->runs[run]);
             done++;
-            if (request->progress) request->progress(request->progress_context, done, folder->runs_count, &folder->runs[run]);
+            if (request->progress)
+                request->progress(request->progress_context, done, folder->runs_count,
+                                  &folder->runs[run]);
         }
     }
     free(workers);
@@ -306,8 +353,11 @@ static void add_runs(struct folder *folder, uint32_t **variants, const char *pat
         folder->runs = xrealloc(folder->runs, (folder->runs_count + 1) * sizeof *folder->runs);
         *variants = xrealloc(*variants, (folder->runs_count + 1) * sizeof **variants);
         (*variants)[folder->runs_count] = v;
-        folder->runs[folder->runs_count++] = (struct folder_run){
-            .path = xstrdup(path), .scenario = xstrdup(scenario_name(scenario)), .variant = xstrdup(scenario_variant_name(scenario, v)), .exit = EXIT_INVALID};
+        folder->runs[folder->runs_count++] =
+            (struct folder_run){.path = xstrdup(path),
+                                .scenario = xstrdup(scenario_name(scenario)),
+                                .variant = xstrdup(scenario_variant_name(scenario, v)),
+                                .exit = EXIT_INVALID};
     }
     scenario_destroy(scenario);
 }
@@ -321,7 +371,8 @@ static char *message(const char *path, const char *text)
 }
 
 /* Judges or rewrites the golden file of one given path, whose runs are [first, last). */
-static void golden_judge(struct folder *folder, const struct folder_request *request, const char *path, size_t first, size_t last)
+static void golden_judge(struct folder *folder, const struct folder_request *request,
+                         const char *path, size_t first, size_t last)
 {
     struct stat status;
     if (request->ignore_golden || stat(path, &status) || !S_ISDIR(status.st_mode)) return;
@@ -351,15 +402,20 @@ void folder_check(struct folder *folder, const struct folder_request *request)
         size_t before = folder->paths_count;
         firsts[p] = folder->runs_count;
         int error = folder_collect(request->paths[p], &folder->paths, &folder->paths_count);
-        if (error) error_add(folder, message(request->paths[p], strerror(-error)));
-        else if (folder->paths_count == before) error_add(folder, message(request->paths[p], "no scenario (*.yaml) here"));
-        for (size_t i = before; i < folder->paths_count; i++) add_runs(folder, &variants, folder->paths[i]);
+        if (error)
+            error_add(folder, message(request->paths[p], strerror(-error)));
+        else if (folder->paths_count == before)
+            error_add(folder, message(request->paths[p], "no scenario (*.yaml) here"));
+        for (size_t i = before; i < folder->paths_count; i++)
+            add_runs(folder, &variants, folder->paths[i]);
     }
     firsts[request->paths_count] = folder->runs_count;
     if (!folder->errors_count) {
         run_all(folder, request, variants);
-        for (size_t p = 0; p < request->paths_count; p++) golden_judge(folder, request, request->paths[p], firsts[p], firsts[p + 1]);
-        for (size_t i = 0; i < folder->runs_count; i++) folder->exit = exit_worse(folder->exit, folder->runs[i].exit);
+        for (size_t p = 0; p < request->paths_count; p++)
+            golden_judge(folder, request, request->paths[p], firsts[p], firsts[p + 1]);
+        for (size_t i = 0; i < folder->runs_count; i++)
+            folder->exit = exit_worse(folder->exit, folder->runs[i].exit);
     }
     free(variants);
     free(firsts);
@@ -394,8 +450,10 @@ static void put_xml(FILE *out, const char *text)
         case '&': fputs("&amp;", out); break;
         case '"': fputs("&quot;", out); break;
         default:
-            if ((unsigned char)*text < 0x20 && *text != '\n' && *text != '\t') fputc('?', out);
-            else fputc(*text, out);
+            if ((unsigned char)*text < 0x20 && *text != '\n' && *text != '\t')
+                fputc('?', out);
+            else
+                fputc(*text, out);
         }
 }
 
@@ -406,12 +464,16 @@ static void junit_problem(const struct folder_run *run, FILE *out)
     bool is_error = run->exit == EXIT_INVALID || run->exit == EXIT_UNDECIDED;
     const char *tag = is_error ? "error" : "failure";
     fprintf(out, "      <%s message=\"", tag);
-    const char *reason = run->died ? run->died : json_string_value(json_object_get(run->result, "reason"));
-    put_xml(out, reason ? reason : run->golden_difference ? "differs from golden.tsv" : "expectation not met");
+    const char *reason =
+        run->died ? run->died : json_string_value(json_object_get(run->result, "reason"));
+    put_xml(out, reason                   ? reason
+                 : run->golden_difference ? "differs from golden.tsv"
+                                          : "expectation not met");
     fputs("\">", out);
     size_t i;
     json_t *row;
-    json_array_foreach(json_object_get(run->result, "expectations"), i, row) {
+    json_array_foreach(json_object_get(run->result, "expectations"), i, row)
+    {
         if (json_is_true(json_object_get(row, "met"))) continue;
         fputs("expected ", out);
         put_xml(out, json_string_value(json_object_get(row, "expected")));
@@ -436,26 +498,34 @@ int junit_write(const struct folder *folder, FILE *out)
     size_t failures = 0, errors = 0;
     for (size_t i = 0; i < folder->runs_count; i++) {
         failures += folder->runs[i].exit == EXIT_NOT_MET;
-        errors += folder->runs[i].exit == EXIT_INVALID || folder->runs[i].exit == EXIT_UNDECIDED;
+        errors +=
+            folder->runs[i].exit == EXIT_INVALID || folder->runs[i].exit == EXIT_UNDECIDED;
     }
-    fprintf(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"faultline\" tests=\"%zu\" failures=\"%zu\" errors=\"%zu\">\n", folder->runs_count,
-            failures, errors);
+    fprintf(out,
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"faultline\" "
+            "tests=\"%zu\" failures=\"%zu\" errors=\"%zu\">\n",
+            folder->runs_count, failures, errors);
     for (size_t first = 0, last; first < folder->runs_count; first = last) {
         size_t suite_failures = 0, suite_errors = 0;
-        for (last = first; last < folder->runs_count && !strcmp(folder->runs[last].path, folder->runs[first].path); last++) {
+        for (last = first; last < folder->runs_count &&
+                           !strcmp(folder->runs[last].path, folder->runs[first].path);
+             last++) {
             suite_failures += folder->runs[last].exit == EXIT_NOT_MET;
-            suite_errors += folder->runs[last].exit == EXIT_INVALID || folder->runs[last].exit == EXIT_UNDECIDED;
+            suite_errors += folder->runs[last].exit == EXIT_INVALID ||
+                            folder->runs[last].exit == EXIT_UNDECIDED;
         }
         fputs("  <testsuite name=\"", out);
         put_xml(out, folder->runs[first].scenario);
-        fprintf(out, "\" tests=\"%zu\" failures=\"%zu\" errors=\"%zu\">\n", last - first, suite_failures, suite_errors);
+        fprintf(out, "\" tests=\"%zu\" failures=\"%zu\" errors=\"%zu\">\n", last - first,
+                suite_failures, suite_errors);
         for (size_t i = first; i < last; i++) {
             const struct folder_run *run = &folder->runs[i];
             fputs("    <testcase classname=\"", out);
             put_xml(out, run->scenario);
             fputs("\" name=\"", out);
             put_xml(out, run->variant);
-            fprintf(out, "\" time=\"%.3f\"%s\n", run->seconds, run->exit == EXIT_MET ? "/>" : ">");
+            fprintf(out, "\" time=\"%.3f\"%s\n", run->seconds,
+                    run->exit == EXIT_MET ? "/>" : ">");
             junit_problem(run, out);
             if (run->exit != EXIT_MET) fputs("    </testcase>\n", out);
         }

@@ -1,5 +1,6 @@
-/* The result folder. result.json first says what was run (scenario, variant, seed, every resolved knob), then what came out (verdict, expectations, evidence,
- * measures), last `host`: the only member that differs between two runs of the same seed.
+/* The result folder. result.json first says what was run (scenario, variant, seed, every
+ * resolved knob), then what came out (verdict, expectations, evidence, measures), last `host`:
+ * the only member that differs between two runs of the same seed.
  */
 #include "sim/campaign/result.h"
 
@@ -39,14 +40,21 @@ static json_t *witness_operation(const struct run *run, size_t index)
     json_object_set_new(out, "type", json_string(history_type_words[op->type]));
     json_object_set_new(out, "client", json_string(history_name(history, op->client, NULL)));
     json_object_set_new(out, "process", json_integer(op->process));
-    json_object_set_new(out, "key", op->key == HISTORY_NONE ? json_null() : json_string(history_name(history, op->key, NULL)));
+    json_object_set_new(out, "key",
+                        op->key == HISTORY_NONE
+                            ? json_null()
+                            : json_string(history_name(history, op->key, NULL)));
     json_object_set_new(out, "token", json_integer((json_int_t)op->token));
     json_t *values = json_array();
-    for (uint32_t v = 0; v < op->values_count; v++) json_array_append_new(values, json_integer((json_int_t)history->values[op->values_start + v]));
+    for (uint32_t v = 0; v < op->values_count; v++)
+        json_array_append_new(values,
+                              json_integer((json_int_t)history->values[op->values_start + v]));
     json_object_set_new(out, "values", values);
     json_object_set_new(out, "node", name_or_null(endpoint_name(run, op->node)));
     json_object_set_new(out, "invoke_ns", json_integer(op->invoke_ns));
-    json_object_set_new(out, "return_ns", op->return_ns == HISTORY_OPEN ? json_null() : json_integer(op->return_ns));
+    json_object_set_new(out, "return_ns",
+                        op->return_ns == HISTORY_OPEN ? json_null()
+                                                      : json_integer(op->return_ns));
     json_object_set_new(out, "outcome", json_string(history_outcome_words[op->outcome]));
     return out;
 }
@@ -56,9 +64,12 @@ static json_t *witness_json(const struct run *run, const struct run_expectation 
     if (!expectation->check || !expectation->result.violations) return json_null();
     struct check_input input = run_check_input(run);
     json_t *out = json_object(), *operations = json_array(), *nodes = json_array();
-    for (uint32_t i = 0; i < expectation->result.witness_count; i++) json_array_append_new(operations, witness_operation(run, expectation->result.witness[i]));
+    for (uint32_t i = 0; i < expectation->result.witness_count; i++)
+        json_array_append_new(operations,
+                              witness_operation(run, expectation->result.witness[i]));
     for (uint32_t i = 0; i < expectation->result.witness_nodes_count; i++)
-        json_array_append_new(nodes, name_or_null(endpoint_name(run, expectation->result.witness_nodes[i])));
+        json_array_append_new(
+            nodes, name_or_null(endpoint_name(run, expectation->result.witness_nodes[i])));
     char *story = check_story(expectation->check, &input, &expectation->result);
     json_object_set_new(out, "first_ns", json_integer(expectation->result.first_ns));
     json_object_set_new(out, "explanation", name_or_null(expectation->result.explanation));
@@ -99,7 +110,8 @@ static json_t *evidence_json(const struct run *run)
         json_object_set_new(row, "fired", json_boolean(e->fired));
         json_object_set_new(row, "effects", json_integer((json_int_t)e->effects));
         json_object_set_new(row, "counts", json_string(e->fault->action->evidence));
-        json_object_set_new(row, "required", json_boolean(e->fault->evidence_required && !e->fault->inert));
+        json_object_set_new(row, "required",
+                            json_boolean(e->fault->evidence_required && !e->fault->inert));
         json_array_append_new(out, row);
     }
     return out;
@@ -109,7 +121,8 @@ static json_t *measures_json(const struct run *run)
 {
     struct check_input input = run_check_input(run);
     json_t *out = json_object();
-    for (const struct measure *m = measure_table; m->name; m++) json_object_set_new(out, m->name, json_integer(measure_value(m, &input)));
+    for (const struct measure *m = measure_table; m->name; m++)
+        json_object_set_new(out, m->name, json_integer(measure_value(m, &input)));
     return out;
 }
 
@@ -134,7 +147,8 @@ static json_t *checks_json(const struct run *run)
 static json_t *settings_json(const struct setting *settings, uint32_t count)
 {
     json_t *out = json_object();
-    for (uint32_t i = 0; i < count; i++) json_object_set_new(out, settings[i].path, json_string(settings[i].value));
+    for (uint32_t i = 0; i < count; i++)
+        json_object_set_new(out, settings[i].path, json_string(settings[i].value));
     return out;
 }
 
@@ -146,7 +160,8 @@ static json_t *nodes_json(const struct run *run)
         const struct node_counters *c = node_counters(world_node(run->world, n));
         json_t *row = json_object();
         json_object_set_new(row, "name", json_string(world->nodes[n].name));
-        json_object_set_new(row, "region", json_string(world->regions[world->nodes[n].region].name));
+        json_object_set_new(row, "region",
+                            json_string(world->regions[world->nodes[n].region].name));
         json_object_set_new(row, "handled", json_integer((json_int_t)c->handled));
         json_object_set_new(row, "busy_ns", json_integer(c->busy_ns));
         json_object_set_new(row, "crashes", json_integer((json_int_t)c->crashes));
@@ -195,7 +210,10 @@ json_t *result_json(const struct run *run)
 
 static bool is_plain(const char *text)
 {
-    return *text && strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./=:%+-@") == strlen(text);
+    return *text &&
+           strspn(text,
+                  "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./=:%+-@") ==
+               strlen(text);
 }
 
 /* A shell word, quoted where it must be. */
@@ -253,7 +271,10 @@ int make_folders(const char *path)
     return error;
 }
 
-struct result_file { const char *name; int (*write)(const struct run *run, FILE *out); };
+struct result_file {
+    const char *name;
+    int (*write)(const struct run *run, FILE *out);
+};
 
 static int write_result(const struct run *run, FILE *out)
 {
@@ -274,7 +295,8 @@ static int write_timeline(const struct run *run, FILE *out)
     return timeline_write(&run->records.timeline, out, world_endpoint_name, run->world);
 }
 
-/* violations.csv: every operation that violates a safety check, for marks in plots: time_ns,check,operation,node. */
+/* violations.csv: every operation that violates a safety check, for marks in plots:
+ * time_ns,check,operation,node. */
 static int write_violations(const struct run *run, FILE *out)
 {
     struct check_input input = run_check_input(run);
@@ -287,7 +309,8 @@ static int write_violations(const struct run *run, FILE *out)
             const struct history_op *op = &run->records.history->ops[result.violating[i]];
             const char *node = endpoint_name(run, op->node);
             int64_t time = op->return_ns == HISTORY_OPEN ? op->invoke_ns : op->return_ns;
-            fprintf(out, "%" PRId64 ",%s,%zu,%s\n", time, check->name, result.violating[i], node ? node : "");
+            fprintf(out, "%" PRId64 ",%s,%zu,%s\n", time, check->name, result.violating[i],
+                    node ? node : "");
         }
         check_result_deinit(&result);
     }
@@ -297,8 +320,9 @@ static int write_violations(const struct run *run, FILE *out)
 int result_write(const struct run *run, const char *folder, const char **where)
 {
     static const struct result_file files[] = {
-        {"result.json", write_result}, {"history.jsonl", write_history}, {"timeline.jsonl", write_timeline},
-        {"series.csv", series_write},  {"latency.csv", latency_write},   {"violations.csv", write_violations},
+        {"result.json", write_result},      {"history.jsonl", write_history},
+        {"timeline.jsonl", write_timeline}, {"series.csv", series_write},
+        {"latency.csv", latency_write},     {"violations.csv", write_violations},
     };
     *where = folder;
     int error = make_folders(folder);

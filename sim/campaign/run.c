@@ -1,14 +1,17 @@
 /* One run, from plan to verdict.
  *
- * Phases: boot and workload until `duration` with the timeline's faults; then, where the scenario asks for it, `finish`: heal, restart, quiesce, read all back.
- * Then the records are sealed and judged:
+ * Phases: boot and workload until `duration` with the timeline's faults; then, where the
+ * scenario asks for it, `finish`: heal, restart, quiesce, read all back. Then the records are
+ * sealed and judged:
  *
  *   I1  every expectation of the scenario is judged in its window;
- *   I2  every safety check that the scenario neither expects nor ignores must hold over the whole run;
- *   I3  a fault entry whose evidence is required and that had no effect makes the run INVALID, never green;
- *   I4  INVALID comes before fail, fail before unknown, unknown before pass.
+ *   I2  every safety check that the scenario neither expects nor ignores must hold over the
+ * whole run; I3  a fault entry whose evidence is required and that had no effect makes the run
+ * INVALID, never green; I4  INVALID comes before fail, fail before unknown, unknown before
+ * pass.
  *
- * The host's clock is read only for `wall_seconds` and `cpu_seconds`, after and before, never by what is simulated.
+ * The host's clock is read only for `wall_seconds` and `cpu_seconds`, after and before, never
+ * by what is simulated.
  */
 #include "sim/campaign/run.h"
 
@@ -26,7 +29,11 @@ const char *const verdict_words[] = {"pass", "fail", "invalid", "unknown", NULL}
 
 int exit_worse(int a, int b)
 {
-    static const int rank[] = {[EXIT_MET] = 0, [EXIT_UNDECIDED] = 1, [EXIT_NOT_MET] = 2, [EXIT_INVALID] = 3, [EXIT_BAD_INPUT] = 4};
+    static const int rank[] = {[EXIT_MET] = 0,
+                               [EXIT_UNDECIDED] = 1,
+                               [EXIT_NOT_MET] = 2,
+                               [EXIT_INVALID] = 3,
+                               [EXIT_BAD_INPUT] = 4};
     return rank[a] >= rank[b] ? a : b;
 }
 
@@ -62,22 +69,29 @@ static double host_seconds(clockid_t clock)
 static char *measure_text(const struct measure *measure, int64_t value)
 {
     char duration[32];
-    if (!strcmp(measure->unit, "ns")) return text_format("%s", duration_say(value, duration, sizeof duration));
-    if (!strcmp(measure->unit, "ppm")) return text_format("%" PRId64 ".%04" PRId64 "%%", value / 10000, value % 10000);
+    if (!strcmp(measure->unit, "ns"))
+        return text_format("%s", duration_say(value, duration, sizeof duration));
+    if (!strcmp(measure->unit, "ppm"))
+        return text_format("%" PRId64 ".%04" PRId64 "%%", value / 10000, value % 10000);
     return text_format("%" PRId64, value);
 }
 
 /* ---- trace ---- */
 
-struct trace_writer { FILE *out; struct world *world; };
+struct trace_writer {
+    FILE *out;
+    struct world *world;
+};
 
 static void trace_line(void *context, const struct event *event)
 {
     struct trace_writer *writer = context;
     char time[32];
-    const char *entity = event->entity == UINT32_MAX ? "-" : world_endpoint_name(writer->world, event->entity);
+    const char *entity =
+        event->entity == UINT32_MAX ? "-" : world_endpoint_name(writer->world, event->entity);
     fprintf(writer->out, "%" PRId64 "\t%s\t%s\t%s\ta=%" PRIu64 "\tb=%" PRIu64 "\n", event->time,
-            vtime_format(event->time, time, sizeof time), event->type->name, entity ? entity : "-", event->a, event->b);
+            vtime_format(event->time, time, sizeof time), event->type->name,
+            entity ? entity : "-", event->a, event->b);
 }
 
 /* ---- judging ---- */
@@ -86,23 +100,37 @@ struct check_input run_check_input(const struct run *run)
 {
     const struct plan *plan = run->plan;
     bool all_up = true;
-    for (uint32_t n = 0; n < world_nodes(run->world); n++) all_up &= node_is_up(world_node(run->world, n));
+    for (uint32_t n = 0; n < world_nodes(run->world); n++)
+        all_up &= node_is_up(world_node(run->world, n));
     return (struct check_input){
-        .history = run->records.history, .facts = &run->records.facts, .timeline = &run->records.timeline,
-        .nodes = world_nodes(run->world), .from_ns = 0, .until_ns = VTIME_MAX, .faults_end_ns = plan->duration_ns,
-        .quiesced = plan->finish.read_all && run->stop == KERNEL_DONE, .final_all_up = all_up,
-        .endpoint_name = world_endpoint_name, .name_context = run->world,
+        .history = run->records.history,
+        .facts = &run->records.facts,
+        .timeline = &run->records.timeline,
+        .nodes = world_nodes(run->world),
+        .from_ns = 0,
+        .until_ns = VTIME_MAX,
+        .faults_end_ns = plan->duration_ns,
+        .quiesced = plan->finish.read_all && run->stop == KERNEL_DONE,
+        .final_all_up = all_up,
+        .endpoint_name = world_endpoint_name,
+        .name_context = run->world,
     };
 }
 
-static bool in_range(struct range range, int64_t value) { return value >= range.low && value <= range.high; }
+static bool in_range(struct range range, int64_t value)
+{
+    return value >= range.low && value <= range.high;
+}
 
-static void judge_expectation(struct run *run, const struct expectation *expectation, struct run_expectation *out)
+static void judge_expectation(struct run *run, const struct expectation *expectation,
+                              struct run_expectation *out)
 {
     struct check_input input = run_check_input(run);
     input.from_ns = expectation->from_ns;
     input.until_ns = expectation->until_ns;
-    *out = (struct run_expectation){.expectation = expectation, .check = expectation->check, .text = xstrdup(expectation->text)};
+    *out = (struct run_expectation){.expectation = expectation,
+                                    .check = expectation->check,
+                                    .text = xstrdup(expectation->text)};
     if (expectation->kind == EXPECT_MEASURE) {
         out->observed = measure_value(expectation->measure, &input);
         out->met = in_range(expectation->range, out->observed);
@@ -115,14 +143,17 @@ static void judge_expectation(struct run *run, const struct expectation *expecta
         char gap[32];
         out->observed = (int64_t)(out->result.value * 1e6 + 0.5);
         out->observed_gap_ns = out->result.duration_ns;
-        out->met = in_range(expectation->range, out->observed) && in_range(expectation->gap_ns, out->observed_gap_ns);
-        out->observed_text = text_format("%" PRId64 ".%04" PRId64 "%%, longest gap %s", out->observed / 10000, out->observed % 10000,
+        out->met = in_range(expectation->range, out->observed) &&
+                   in_range(expectation->gap_ns, out->observed_gap_ns);
+        out->observed_text = text_format("%" PRId64 ".%04" PRId64 "%%, longest gap %s",
+                                         out->observed / 10000, out->observed % 10000,
                                          duration_say(out->observed_gap_ns, gap, sizeof gap));
         return;
     }
     out->observed = (int64_t)out->result.violations;
     out->met = !out->unknown && in_range(expectation->range, out->observed);
-    out->observed_text = out->unknown ? xstrdup("unknown") : text_format("%" PRId64, out->observed);
+    out->observed_text =
+        out->unknown ? xstrdup("unknown") : text_format("%" PRId64, out->observed);
 }
 
 static bool is_named(const struct plan *plan, const struct check *check)
@@ -134,7 +165,8 @@ static bool is_named(const struct plan *plan, const struct check *check)
     return false;
 }
 
-/* I2: adds a row only for those that do not hold, so that a green result lists what the scenario asked for. */
+/* I2: adds a row only for those that do not hold, so that a green result lists what the
+ * scenario asked for. */
 static void judge_unnamed_checks(struct run *run)
 {
     struct check_input input = run_check_input(run);
@@ -146,11 +178,17 @@ static void judge_unnamed_checks(struct run *run)
             check_result_deinit(&result);
             continue;
         }
-        run->expectations = xrealloc(run->expectations, (run->expectations_count + 1) * sizeof *run->expectations);
+        run->expectations = xrealloc(run->expectations,
+                                     (run->expectations_count + 1) * sizeof *run->expectations);
         run->expectations[run->expectations_count++] = (struct run_expectation){
-            .check = check, .observed = (int64_t)result.violations, .unknown = result.verdict == CHECK_UNKNOWN, .result = result,
+            .check = check,
+            .observed = (int64_t)result.violations,
+            .unknown = result.verdict == CHECK_UNKNOWN,
+            .result = result,
             .text = text_format("%s: holds (not named by the scenario)", check->name),
-            .observed_text = result.verdict == CHECK_UNKNOWN ? xstrdup("unknown") : text_format("%" PRIu64, result.violations),
+            .observed_text = result.verdict == CHECK_UNKNOWN
+                                 ? xstrdup("unknown")
+                                 : text_format("%" PRIu64, result.violations),
         };
     }
 }
@@ -163,7 +201,9 @@ static void judge_evidence(struct run *run)
     for (uint32_t i = 0; i < world->faults_count; i++) {
         const struct fault_plan *fault = &world->faults[i];
         struct run_evidence *evidence = &run->evidence[i];
-        *evidence = (struct run_evidence){.fault = fault, .fired = world_fault_fired(run->world, i), .effects = world_fault_effects(run->world, i)};
+        *evidence = (struct run_evidence){.fault = fault,
+                                          .fired = world_fault_fired(run->world, i),
+                                          .effects = world_fault_effects(run->world, i)};
         evidence->missing = fault->evidence_required && !fault->inert && !evidence->effects;
     }
 }
@@ -181,15 +221,23 @@ static void invalid(struct run *run, char *reason)
 
 static char *limit_reason(struct run *run)
 {
-    static const char *const limits[] = {[KERNEL_LIMIT_EVENTS] = "events", [KERNEL_LIMIT_WALL] = "wall time", [KERNEL_LIMIT_MEMORY] = "memory"};
+    static const char *const limits[] = {[KERNEL_LIMIT_EVENTS] = "events",
+                                         [KERNEL_LIMIT_WALL] = "wall time",
+                                         [KERNEL_LIMIT_MEMORY] = "memory"};
     struct event last[16];
     size_t count = kernel_last_events(run->kernel, last, 16);
-    char time[32], *text = text_format("the run exceeded its limit of %s at %s; its last events:", limits[run->stop],
-                                       vtime_format(kernel_now(run->kernel), time, sizeof time));
+    char time[32],
+        *text = text_format(
+            "the run exceeded its limit of %s at %s; its last events:", limits[run->stop],
+            vtime_format(kernel_now(run->kernel), time, sizeof time));
     for (size_t i = 0; i < count; i++) {
-        const char *entity = last[i].entity == UINT32_MAX ? "-" : world_endpoint_name(run->world, last[i].entity);
-        char *more = text_format("%s\n  %s %s %s a=%" PRIu64 " b=%" PRIu64, text, vtime_format(last[i].time, time, sizeof time),
-                                 last[i].type->name, entity ? entity : "-", last[i].a, last[i].b);
+        const char *entity = last[i].entity == UINT32_MAX
+                                 ? "-"
+                                 : world_endpoint_name(run->world, last[i].entity);
+        char *more =
+            text_format("%s\n  %s %s %s a=%" PRIu64 " b=%" PRIu64, text,
+                        vtime_format(last[i].time, time, sizeof time), last[i].type->name,
+                        entity ? entity : "-", last[i].a, last[i].b);
         free(text);
         text = more;
     }
@@ -202,7 +250,8 @@ static void judge(struct run *run)
     const struct plan *plan = run->plan;
     run->expectations_count = plan->expectations_count;
     run->expectations = xcalloc(run->expectations_count + 1, sizeof *run->expectations);
-    for (uint32_t i = 0; i < plan->expectations_count; i++) judge_expectation(run, &plan->expectations[i], &run->expectations[i]);
+    for (uint32_t i = 0; i < plan->expectations_count; i++)
+        judge_expectation(run, &plan->expectations[i], &run->expectations[i]);
     judge_unnamed_checks(run);
     judge_evidence(run);
 
@@ -215,8 +264,10 @@ static void judge(struct run *run)
     for (size_t i = 0; i < run->evidence_count; i++) {
         const struct run_evidence *evidence = &run->evidence[i];
         if (evidence->missing)
-            invalid(run, text_format("timeline entry '%s' (%s) %s: no %s", evidence->fault->id, evidence->fault->action->name,
-                                     evidence->fired ? "had no effect" : "never fired", evidence->fault->action->evidence));
+            invalid(run, text_format("timeline entry '%s' (%s) %s: no %s", evidence->fault->id,
+                                     evidence->fault->action->name,
+                                     evidence->fired ? "had no effect" : "never fired",
+                                     evidence->fault->action->evidence));
     }
 }
 
@@ -245,7 +296,8 @@ static enum kernel_stop simulate(struct run *run)
     enum kernel_stop stop = kernel_run(run->kernel, plan->duration_ns);
     if (stop != KERNEL_DONE) return stop;
     stop = world_finish(run->world, &plan->finish);
-    if (stop == KERNEL_DONE && plan->finish.read_all) stop = workload_read_all(run->workload, kernel_now(run->kernel) + 60 * NS_PER_S);
+    if (stop == KERNEL_DONE && plan->finish.read_all)
+        stop = workload_read_all(run->workload, kernel_now(run->kernel) + 60 * NS_PER_S);
     return stop == KERNEL_DONE ? kernel_verify(run->kernel) : stop;
 }
 
@@ -254,11 +306,17 @@ struct run *run_execute(const struct plan *plan, const struct run_request *reque
     double wall = host_seconds(CLOCK_MONOTONIC), cpu = host_seconds(CLOCK_PROCESS_CPUTIME_ID);
     struct run *run = xcalloc(1, sizeof *run);
     run->plan = plan;
-    run->kernel = kernel_create(&(struct kernel_config){
-        .seed = plan->seed, .ties = plan->ties, .events_max = plan->events_max, .wall_ms_max = plan->wall_ms_max, .memory_max = plan->memory_max,
-        .record = request->record, .reference = request->reference});
+    run->kernel = kernel_create(&(struct kernel_config){.seed = plan->seed,
+                                                        .ties = plan->ties,
+                                                        .events_max = plan->events_max,
+                                                        .wall_ms_max = plan->wall_ms_max,
+                                                        .memory_max = plan->memory_max,
+                                                        .record = request->record,
+                                                        .reference = request->reference});
     struct check_context saved = check_context;
-    check_context = (struct check_context){.replay = request->replay, .now_ns = kernel_now_pointer(run->kernel), .seed = plan->seed};
+    check_context = (struct check_context){.replay = request->replay,
+                                           .now_ns = kernel_now_pointer(run->kernel),
+                                           .seed = plan->seed};
     run->records.history = history_create();
     run->world = world_create(&plan->world, run->kernel, &run->records);
     run->workload = workload_create(run->world, plan->workloads, plan->workloads_count);
@@ -273,8 +331,12 @@ struct run *run_execute(const struct plan *plan, const struct run_request *reque
     run->trace_hash = kernel_trace_hash(run->kernel);
     run->events = kernel_events(run->kernel);
     judge(run);
-    if (run->stop == KERNEL_DIVERGED) invalid(run, text_format("two runs of the same seed differ: %s", kernel_divergence(run->kernel)));
-    else if (run->stop == KERNEL_LIMIT_EVENTS || run->stop == KERNEL_LIMIT_WALL || run->stop == KERNEL_LIMIT_MEMORY) invalid(run, limit_reason(run));
+    if (run->stop == KERNEL_DIVERGED)
+        invalid(run, text_format("two runs of the same seed differ: %s",
+                                 kernel_divergence(run->kernel)));
+    else if (run->stop == KERNEL_LIMIT_EVENTS || run->stop == KERNEL_LIMIT_WALL ||
+             run->stop == KERNEL_LIMIT_MEMORY)
+        invalid(run, limit_reason(run));
     check_context = saved;
     run->wall_seconds = host_seconds(CLOCK_MONOTONIC) - wall;
     run->cpu_seconds = host_seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu;
@@ -307,5 +369,6 @@ char *run_summary(const struct run *run)
     size_t met = 0;
     for (size_t i = 0; i < run->expectations_count; i++) met += run->expectations[i].met;
     if (run->reason) return text_format("%s: %s", verdict_words[run->verdict], run->reason);
-    return text_format("%s: %zu of %zu expectations met", verdict_words[run->verdict], met, run->expectations_count);
+    return text_format("%s: %zu of %zu expectations met", verdict_words[run->verdict], met,
+                       run->expectations_count);
 }

@@ -35,14 +35,16 @@ void cli_print_errors(struct scenario_errors *errors)
     scenario_errors_deinit(errors);
 }
 
-bool cli_number(const char *option, const char *text, uint64_t low, uint64_t high, uint64_t *value)
+bool cli_number(const char *option, const char *text, uint64_t low, uint64_t high,
+                uint64_t *value)
 {
     char *end = NULL;
     errno = 0;
     uint64_t parsed = strtoull(text, &end, 10);
     bool is_decimal = *text && strspn(text, "0123456789") == strlen(text);
     if (!is_decimal || errno || parsed < low || parsed > high) {
-        cli_error("%s: '%s' is not a decimal number from %" PRIu64 " to %" PRIu64, option, text, low, high);
+        cli_error("%s: '%s' is not a decimal number from %" PRIu64 " to %" PRIu64, option, text,
+                  low, high);
         return false;
     }
     *value = parsed;
@@ -51,12 +53,14 @@ bool cli_number(const char *option, const char *text, uint64_t low, uint64_t hig
 
 /* ---- arguments ---- */
 
-/* getopt_long names an unknown option but not its neighbour: looked for first, so that the message can say both. Abbreviations stay allowed. */
+/* getopt_long names an unknown option but not its neighbour: looked for first, so that the
+ * message can say both. Abbreviations stay allowed. */
 static bool options_known(const struct argp *argp, int argc, char **argv)
 {
     const char *names[64];
     size_t count = 0;
-    for (const struct argp_option *o = argp->options; o && (o->name || o->key) && count < 60; o++)
+    for (const struct argp_option *o = argp->options; o && (o->name || o->key) && count < 60;
+         o++)
         if (o->name) names[count++] = o->name;
     static const char *const always[] = {"help", "usage"};
     for (size_t i = 0; i < 2; i++) names[count++] = always[i];
@@ -71,8 +75,10 @@ static bool options_known(const struct argp *argp, int argc, char **argv)
         for (size_t n = 0; n < count; n++) known |= !strncmp(names[n], word, strlen(word));
         if (known) continue;
         const char *nearest = nearest_word(word, names);
-        if (nearest) cli_error("unknown option '--%s' (did you mean '--%s'?)", word, nearest);
-        else cli_error("unknown option '--%s'; 'faultline %s --help' lists them", word, argv[0]);
+        if (nearest)
+            cli_error("unknown option '--%s' (did you mean '--%s'?)", word, nearest);
+        else
+            cli_error("unknown option '--%s'; 'faultline %s --help' lists them", word, argv[0]);
         return false;
     }
     return true;
@@ -124,19 +130,22 @@ static double host_seconds(void)
 
 void progress_begin(struct progress *progress, size_t total)
 {
-    *progress = (struct progress){.started = host_seconds(), .total = total, .shown = isatty(STDERR_FILENO)};
+    *progress = (struct progress){
+        .started = host_seconds(), .total = total, .shown = isatty(STDERR_FILENO)};
 }
 
 void progress_step(struct progress *progress, size_t done, const char *what)
 {
     if (!progress->shown || !progress->total) return;
-    double seconds = host_seconds() - progress->started, rate = seconds > 0 ? (double)done / seconds : 0;
+    double seconds = host_seconds() - progress->started,
+           rate = seconds > 0 ? (double)done / seconds : 0;
     double left = rate > 0 ? (double)(progress->total - done) / rate : 0;
     char bar[31];
     size_t filled = done * 30 / progress->total;
     for (size_t i = 0; i < 30; i++) bar[i] = i < filled ? '#' : '.';
     bar[30] = 0;
-    fprintf(stderr, "\r[%s] %zu/%zu  %.1f/s  %.0f s left  %-32.32s", bar, done, progress->total, rate, left, what);
+    fprintf(stderr, "\r[%s] %zu/%zu  %.1f/s  %.0f s left  %-32.32s", bar, done, progress->total,
+            rate, left, what);
     fflush(stderr);
 }
 

@@ -1,4 +1,5 @@
-/* faultline: what a storage engine and a replication scheme do when disks lie, nodes die, networks split and clocks drift. One file a subcommand. */
+/* faultline: what a storage engine and a replication scheme do when disks lie, nodes die,
+ * networks split and clocks drift. One file a subcommand. */
 #include <stdio.h>
 #include <string.h>
 
@@ -6,12 +7,20 @@
 #include "sim/cli/cli.h"
 
 const struct command command_table[] = {
-    {"run", "SCENARIO [--variant V|all] [--seed N] [--set K=V]... [--out DIR] [--plots] [--verify] [--trace FILE] [--json]", "run a scenario, explain what broke and name the smallest change that holds", command_run},
-    {"check", "PATH... [--jobs N] [--junit FILE] [--json]", "run every scenario and variant against its expectations and golden.tsv: the CI job", command_check},
+    {"run",
+     "SCENARIO [--variant V|all] [--seed N] [--set K=V]... [--out DIR] [--plots] [--verify] "
+     "[--trace FILE] [--json]",
+     "run a scenario, explain what broke and name the smallest change that holds", command_run},
+    {"check", "PATH... [--jobs N] [--junit FILE] [--json]",
+     "run every scenario and variant against its expectations and golden.tsv: the CI job",
+     command_check},
     {"report", "DIR...", "draw the plots of result folders", command_report},
     {"bench", "kernel [--json]", "measure the event kernel: hold and PHOLD", command_bench},
-    {"list", "engines|schemes|checks|measures|actions|triggers|presets|operations|scenarios", "what there is, a line each", command_list},
-    {"explain", "WORD", "definition and source of a check, action, option, engine, scheme or preset", command_explain},
+    {"list", "engines|schemes|checks|measures|actions|triggers|presets|operations|scenarios",
+     "what there is, a line each", command_list},
+    {"explain", "WORD",
+     "definition and source of a check, action, option, engine, scheme or preset",
+     command_explain},
     {"validate", "FILE...", "check scenario files without running them", command_validate},
     {"schema", "", "print the JSON Schema of the scenario format, for editors", command_schema},
     {NULL, NULL, NULL, NULL},
@@ -20,11 +29,17 @@ const struct command command_table[] = {
 static void usage(FILE *out)
 {
     fputs("Usage: faultline COMMAND [ARGUMENTS]\n"
-          "Replays incidents on real storage engines and replication schemes in one deterministic process.\n\n", out);
-    for (const struct command *command = command_table; command->name; command++) fprintf(out, "  %-10s %s\n", command->name, command->doc);
+          "Replays incidents on real storage engines and replication schemes in one "
+          "deterministic process.\n\n",
+          out);
+    for (const struct command *command = command_table; command->name; command++)
+        fprintf(out, "  %-10s %s\n", command->name, command->doc);
     fputs("\nExample: faultline run scenarios/incidents/github-2012-stale-promotion.yaml\n"
-          "'faultline COMMAND --help' tells more. Exit status: 0 all met; 1 an expectation not met; 2 bad usage or input;\n"
-          "3 INVALID, non-deterministic, over a limit, or faultline itself failed; 4 undecided.\n", out);
+          "'faultline COMMAND --help' tells more. Exit status: 0 all met; 1 an expectation not "
+          "met; 2 bad usage or input;\n"
+          "3 INVALID, non-deterministic, over a limit, or faultline itself failed; 4 "
+          "undecided.\n",
+          out);
 }
 
 int main(int argc, char **argv)
@@ -43,7 +58,8 @@ int main(int argc, char **argv)
     for (const struct command *command = command_table; command->name; command++) {
         if (!strcmp(word, command->name)) {
             int status = command->run(argc - 1, argv + 1);
-            if (fflush(stdout) || ferror(stdout)) return cli_error("standard output: write failed"), EXIT_INVALID;
+            if (fflush(stdout) || ferror(stdout))
+                return cli_error("standard output: write failed"), EXIT_INVALID;
             return status;
         }
         names[count++] = command->name;

@@ -7,7 +7,10 @@
 #include "sim/cli/bench_kernel.h"
 #include "sim/cli/cli.h"
 
-struct report_input { const char **folders; size_t count; };
+struct report_input {
+    const char **folders;
+    size_t count;
+};
 
 static error_t report_option(int key, char *argument, struct argp_state *state)
 {
@@ -21,15 +24,25 @@ static error_t report_option(int key, char *argument, struct argp_state *state)
 
 int command_report(int argc, char **argv)
 {
-    static const struct argp argp = {NULL, report_option, "DIR...", "Draws the plots of result folders into them: timeline, latency, operations; SVG and PNG."
-                                     "\vExample: faultline run FILE --out results/x && faultline report results/x", NULL, NULL, NULL};
+    static const struct argp argp = {
+        NULL,
+        report_option,
+        "DIR...",
+        "Draws the plots of result folders into them: timeline, latency, operations; SVG and "
+        "PNG."
+        "\vExample: faultline run FILE --out results/x && faultline report results/x",
+        NULL,
+        NULL,
+        NULL};
     struct report_input input = {0};
     int status;
     if (!cli_parse(&argp, argc, argv, &input, &status)) return status;
     status = EXIT_MET;
     for (size_t i = 0; i < input.count; i++) {
-        if (plots_draw(input.folders[i])) status = EXIT_BAD_INPUT;
-        else plots_print(stdout, input.folders[i]);
+        if (plots_draw(input.folders[i]))
+            status = EXIT_BAD_INPUT;
+        else
+            plots_print(stdout, input.folders[i]);
     }
     free(input.folders);
     return status;
@@ -40,7 +53,9 @@ int command_bench(int argc, char **argv)
     static const char *const names[] = {"kernel", NULL};
     if (argc >= 2 && !strcmp(argv[1], "kernel")) return bench_kernel(argc - 1, argv + 1);
     if (argc >= 2 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-?"))) {
-        puts("Usage: faultline bench kernel [--json]\nMeasures the event kernel: the hold model of the queue and PHOLD through the whole kernel.\n\nExample: faultline bench kernel --json");
+        puts("Usage: faultline bench kernel [--json]\nMeasures the event kernel: the hold "
+             "model of the queue and PHOLD through the whole kernel.\n\nExample: faultline "
+             "bench kernel --json");
         return EXIT_MET;
     }
     if (argc < 2) return cli_error("bench what? 'faultline bench kernel'");

@@ -1,7 +1,10 @@
-/* faultline run: one scenario, one variant or all, told so that a reader understands it in a minute.
+/* faultline run: one scenario, one variant or all, told so that a reader understands it in a
+ * minute.
  *
- * What is printed, in this order: the timeline (at most 40 lines, the least telling left out first), what was expected and observed, the story of each violation, the
- * table of variants, the smallest change that holds, the verdict with the simulation's speed, where the results are, the command that replays it.
+ * What is printed, in this order: the timeline (at most 40 lines, the least telling left out
+ * first), what was expected and observed, the story of each violation, the table of variants,
+ * the smallest change that holds, the verdict with the simulation's speed, where the results
+ * are, the command that replays it.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -17,7 +20,8 @@
 struct run_input {
     const char *scenario, *variant, *out, *trace;
     struct plan_request request;
-    struct setting *sets; uint32_t sets_count;
+    struct setting *sets;
+    uint32_t sets_count;
     bool verify, json, plots, smallest;
 };
 
@@ -27,11 +31,14 @@ static const struct argp_option run_options[] = {
     {"variant", 'v', "V", 0, "a variant of the file, or all; default: base", 0},
     {"seed", 's', "N", 0, "seed, decimal; default: the file's", 0},
     {"set", 'S', "PATH=VALUE", 0, "changes one setting, as a variant does; may be repeated", 0},
-    {"out", 'o', "DIR", 0, "writes the result folder there (with several variants: a folder each below it)", 0},
-    {"plots", 'p', NULL, 0, "draws the plots into the result folder (needs gnuplot); default folder results/NAME", 0},
+    {"out", 'o', "DIR", 0,
+     "writes the result folder there (with several variants: a folder each below it)", 0},
+    {"plots", 'p', NULL, 0,
+     "draws the plots into the result folder (needs gnuplot); default folder results/NAME", 0},
     {"verify", 'V', NULL, 0, "runs twice and stops at the first difference", 0},
     {"trace", 't', "FILE", 0, "writes every event as a line", 0},
-    {"smallest", 'm', NULL, 0, "computes the smallest change that holds (done with --variant all)", 0},
+    {"smallest", 'm', NULL, 0,
+     "computes the smallest change that holds (done with --variant all)", 0},
     {"json", 'j', NULL, 0, "prints result.json, one object a line, instead of text", 0},
     {0},
 };
@@ -48,12 +55,14 @@ static error_t run_option(int key, char *argument, struct argp_state *state)
     case 'p': input->plots = true; return 0;
     case 'm': input->smallest = true; return 0;
     case 's':
-        if (!cli_number("--seed", argument, 0, INT64_MAX, &input->request.seed)) exit(EXIT_BAD_INPUT);
+        if (!cli_number("--seed", argument, 0, INT64_MAX, &input->request.seed))
+            exit(EXIT_BAD_INPUT);
         input->request.has_seed = true;
         return 0;
     case 'S': {
         char *equals = strchr(argument, '=');
-        if (!equals || equals == argument) argp_error(state, "--set needs PATH=VALUE, not '%s'", argument);
+        if (!equals || equals == argument)
+            argp_error(state, "--set needs PATH=VALUE, not '%s'", argument);
         *equals = 0;
         input->sets = xrealloc(input->sets, (input->sets_count + 1) * sizeof *input->sets);
         input->sets[input->sets_count++] = (struct setting){argument, equals + 1};
@@ -74,8 +83,9 @@ static error_t run_option(int key, char *argument, struct argp_state *state)
 static int telling(const struct timeline_entry *entry)
 {
     static const int rank[TIMELINE_KINDS] = {
-        [TIMELINE_FAULT] = 0, [TIMELINE_OPERATOR] = 0, [TIMELINE_LOSS] = 1, [TIMELINE_DECISION] = 2, [TIMELINE_ROLE] = 3,
-        [TIMELINE_HEAL] = 4,  [TIMELINE_NODE] = 5,     [TIMELINE_PHASE] = 6,
+        [TIMELINE_FAULT] = 0,    [TIMELINE_OPERATOR] = 0, [TIMELINE_LOSS] = 1,
+        [TIMELINE_DECISION] = 2, [TIMELINE_ROLE] = 3,     [TIMELINE_HEAL] = 4,
+        [TIMELINE_NODE] = 5,     [TIMELINE_PHASE] = 6,
     };
     return rank[entry->kind];
 }
@@ -100,18 +110,22 @@ static void print_timeline(const struct timeline *timeline)
     while (shown > TIMELINE_LINES - 1 && limit > 1) {
         limit--;
         shown = 0;
-        for (size_t i = 0; i < timeline->count; i++) shown += telling(&timeline->items[i]) < limit;
+        for (size_t i = 0; i < timeline->count; i++)
+            shown += telling(&timeline->items[i]) < limit;
     }
     size_t printed = 0;
     for (size_t i = 0; i < timeline->count; i++) {
         const struct timeline_entry *entry = &timeline->items[i];
         if (telling(entry) >= limit || printed == TIMELINE_LINES - 1) continue;
         char time[32];
-        printf("  %10s  %s%-9s%s %s\n", vtime_format(entry->time_ns, time, sizeof time), colour(timeline_colour(entry)), timeline_kind_words[entry->kind],
+        printf("  %10s  %s%-9s%s %s\n", vtime_format(entry->time_ns, time, sizeof time),
+               colour(timeline_colour(entry)), timeline_kind_words[entry->kind],
                colour(COLOUR_PLAIN), entry->text);
         printed++;
     }
-    if (printed < timeline->count) printf("  %10s  %zu more entries in timeline.jsonl\n", "...", timeline->count - printed);
+    if (printed < timeline->count)
+        printf("  %10s  %zu more entries in timeline.jsonl\n", "...",
+               timeline->count - printed);
 }
 
 /* ---- expectations and stories ---- */
@@ -129,11 +143,16 @@ static void print_expectations(const struct run *run)
     for (size_t i = 0; i < run->expectations_count; i++) {
         const struct run_expectation *e = &run->expectations[i];
         enum colour c = e->met ? COLOUR_OK : e->unknown ? COLOUR_UNKNOWN : COLOUR_FAIL;
-        printf("  %s%-8s%s %-62s %s\n", colour(c), e->met ? "met" : e->unknown ? "unknown" : "NOT MET", colour(COLOUR_PLAIN), e->text, e->observed_text);
+        printf("  %s%-8s%s %-62s %s\n", colour(c),
+               e->met       ? "met"
+               : e->unknown ? "unknown"
+                            : "NOT MET",
+               colour(COLOUR_PLAIN), e->text, e->observed_text);
     }
     for (size_t i = 0; i < run->evidence_count; i++)
         if (run->evidence[i].missing)
-            printf("  %sINVALID%s  timeline entry '%s' %s\n", colour(COLOUR_FAIL), colour(COLOUR_PLAIN), run->evidence[i].fault->id,
+            printf("  %sINVALID%s  timeline entry '%s' %s\n", colour(COLOUR_FAIL),
+                   colour(COLOUR_PLAIN), run->evidence[i].fault->id,
                    run->evidence[i].fired ? "had no effect" : "never fired");
 }
 
@@ -141,7 +160,8 @@ static void print_story(const struct run *run, const struct run_expectation *e)
 {
     struct check_input input = run_check_input(run);
     char *story = check_story(e->check, &input, &e->result);
-    printf("\n%s%s%s: %s\n", colour(COLOUR_BOLD), e->check->name, colour(COLOUR_PLAIN), e->result.explanation ? e->result.explanation : "violated");
+    printf("\n%s%s%s: %s\n", colour(COLOUR_BOLD), e->check->name, colour(COLOUR_PLAIN),
+           e->result.explanation ? e->result.explanation : "violated");
     for (char *line = story, *end; line && *line; line = end) {
         end = line + strcspn(line, "\n");
         printf("    %.*s\n", (int)(end - line), line);
@@ -150,7 +170,8 @@ static void print_story(const struct run *run, const struct run_expectation *e)
     free(story);
 }
 
-/* The stories of what was not met; if all was met, that of the first violation, which is what the scenario is about. */
+/* The stories of what was not met; if all was met, that of the first violation, which is what
+ * the scenario is about. */
 static void print_stories(const struct run *run)
 {
     size_t told = 0;
@@ -171,27 +192,34 @@ static void print_stories(const struct run *run)
 static void print_numbers(const struct run *run)
 {
     char outage[32];
-    printf("\n  %" PRId64 " operations acknowledged, %" PRId64 " failed, %" PRId64 " unknown; %" PRId64 " acknowledged writes lost, %" PRId64 " keys issued twice,\n"
+    printf("\n  %" PRId64 " operations acknowledged, %" PRId64 " failed, %" PRId64
+           " unknown; %" PRId64 " acknowledged writes lost, %" PRId64 " keys issued twice,\n"
            "  %" PRId64 " reads of another owner's private row; longest outage %s\n",
-           measure(run, "acknowledged"), measure(run, "failed"), measure(run, "unknown"), measure(run, "lost_writes"), measure(run, "reused_keys"),
-           measure(run, "private_reads"), duration_say(measure(run, "longest_outage"), outage, sizeof outage));
+           measure(run, "acknowledged"), measure(run, "failed"), measure(run, "unknown"),
+           measure(run, "lost_writes"), measure(run, "reused_keys"),
+           measure(run, "private_reads"),
+           duration_say(measure(run, "longest_outage"), outage, sizeof outage));
 }
 
 static void print_verdict(const struct run *run)
 {
     static const enum colour colours[] = {COLOUR_OK, COLOUR_FAIL, COLOUR_FAIL, COLOUR_UNKNOWN};
     char *summary = run_summary(run);
-    double simulated = (double)run->ended_ns / 1e9, wall = run->wall_seconds > 1e-9 ? run->wall_seconds : 1e-9;
+    double simulated = (double)run->ended_ns / 1e9,
+           wall = run->wall_seconds > 1e-9 ? run->wall_seconds : 1e-9;
     printf("\n%s%s%s\n", colour(colours[run->verdict]), summary, colour(COLOUR_PLAIN));
-    printf("  trace %016" PRIx64 "; %.0f simulated seconds, %" PRIu64 " events in %.3f s: %.2f M events/s, %.0f simulated s per wall s\n", run->trace_hash, simulated,
-           run->events, run->wall_seconds, (double)run->events / wall / 1e6, simulated / wall);
+    printf("  trace %016" PRIx64 "; %.0f simulated seconds, %" PRIu64
+           " events in %.3f s: %.2f M events/s, %.0f simulated s per wall s\n",
+           run->trace_hash, simulated, run->events, run->wall_seconds,
+           (double)run->events / wall / 1e6, simulated / wall);
     free(summary);
 }
 
 /* ---- running one variant ---- */
 
 /* NULL: *status says why. */
-static struct run *run_variant(const struct run_input *input, const struct plan *plan, const char *replay)
+static struct run *run_variant(const struct run_input *input, const struct plan *plan,
+                               const char *replay)
 {
     FILE *trace = NULL;
     if (input->trace && !(trace = fopen(input->trace, "w"))) {
@@ -200,8 +228,11 @@ static struct run *run_variant(const struct run_input *input, const struct plan 
     }
     struct run *run;
     if (input->verify) {
-        struct run *first = run_execute(plan, &(struct run_request){.record = true, .trace = trace, .replay = replay});
-        run = run_execute(plan, &(struct run_request){.record = true, .reference = first->kernel, .replay = replay});
+        struct run *first = run_execute(
+            plan, &(struct run_request){.record = true, .trace = trace, .replay = replay});
+        run = run_execute(plan, &(struct run_request){.record = true,
+                                                      .reference = first->kernel,
+                                                      .replay = replay});
         run_destroy(first);
     } else {
         run = run_execute(plan, &(struct run_request){.trace = trace, .replay = replay});
@@ -222,20 +253,27 @@ static bool write_results(const struct run *run, const char *folder, bool plots)
     return true;
 }
 
-static void folder_name(const struct run_input *input, const struct plan *plan, bool several, char *out, size_t size)
+static void folder_name(const struct run_input *input, const struct plan *plan, bool several,
+                        char *out, size_t size)
 {
-    if (input->out && !several) snprintf(out, size, "%s", input->out);
-    else if (input->out) snprintf(out, size, "%s/%s", input->out, plan->variant);
-    else if (several || strcmp(plan->variant, "base")) snprintf(out, size, "results/%s/%s", plan->name, plan->variant);
-    else snprintf(out, size, "results/%s", plan->name);
+    if (input->out && !several)
+        snprintf(out, size, "%s", input->out);
+    else if (input->out)
+        snprintf(out, size, "%s/%s", input->out, plan->variant);
+    else if (several || strcmp(plan->variant, "base"))
+        snprintf(out, size, "results/%s/%s", plan->name, plan->variant);
+    else
+        snprintf(out, size, "results/%s", plan->name);
 }
 
 static void print_run(const struct run *run)
 {
     const struct plan *plan = run->plan;
-    printf("%s%s%s (variant %s, seed %" PRIu64 ")\n", colour(COLOUR_BOLD), plan->name, colour(COLOUR_PLAIN), plan->variant, plan->seed);
+    printf("%s%s%s (variant %s, seed %" PRIu64 ")\n", colour(COLOUR_BOLD), plan->name,
+           colour(COLOUR_PLAIN), plan->variant, plan->seed);
     if (plan->about) printf("%s\n", plan->about);
-    if (plan->source) printf("%ssource: %s%s\n", colour(COLOUR_DIM), plan->source, colour(COLOUR_PLAIN));
+    if (plan->source)
+        printf("%ssource: %s%s\n", colour(COLOUR_DIM), plan->source, colour(COLOUR_PLAIN));
     putchar('\n');
     print_timeline(&run->records.timeline);
     print_expectations(run);
@@ -248,14 +286,19 @@ static void print_run(const struct run *run)
 
 static void print_variants(const struct variant_row *rows, size_t count)
 {
-    printf("\n%sSame faults, same seed, other settings%s\n", colour(COLOUR_BOLD), colour(COLOUR_PLAIN));
-    printf("  %-20s %-8s %-6s %11s %11s %13s %14s  %s\n", "variant", "verdict", "holds", "lost writes", "reused keys", "private reads", "longest outage", "setting");
+    printf("\n%sSame faults, same seed, other settings%s\n", colour(COLOUR_BOLD),
+           colour(COLOUR_PLAIN));
+    printf("  %-20s %-8s %-6s %11s %11s %13s %14s  %s\n", "variant", "verdict", "holds",
+           "lost writes", "reused keys", "private reads", "longest outage", "setting");
     for (size_t i = 0; i < count; i++) {
         char outage[32];
         const struct variant_row *row = &rows[i];
-        printf("  %-20s %-8s %s%-6s%s %11" PRId64 " %11" PRId64 " %13" PRId64 " %14s  %s\n", row->name, verdict_words[row->verdict],
-               colour(row->holds ? COLOUR_OK : COLOUR_FAIL), row->holds ? "yes" : "no", colour(COLOUR_PLAIN), row->lost_writes, row->reused_keys, row->private_reads,
-               duration_say(row->longest_outage_ns, outage, sizeof outage), *row->settings ? row->settings : "as in the incident");
+        printf("  %-20s %-8s %s%-6s%s %11" PRId64 " %11" PRId64 " %13" PRId64 " %14s  %s\n",
+               row->name, verdict_words[row->verdict],
+               colour(row->holds ? COLOUR_OK : COLOUR_FAIL), row->holds ? "yes" : "no",
+               colour(COLOUR_PLAIN), row->lost_writes, row->reused_keys, row->private_reads,
+               duration_say(row->longest_outage_ns, outage, sizeof outage),
+               *row->settings ? row->settings : "as in the incident");
     }
 }
 
@@ -266,24 +309,36 @@ static void print_smallest(const struct smallest_change *change)
         printf(": none among the settings of its variants (%u runs)\n", change->runs);
         return;
     }
-    printf(" (of variant %s, by %u run%s):\n", change->variant, change->runs, change->runs == 1 ? "" : "s");
-    for (uint32_t i = 0; i < change->count; i++) printf("  %s%s: %s%s\n", colour(COLOUR_OK), change->settings[i]->path, change->settings[i]->value, colour(COLOUR_PLAIN));
+    printf(" (of variant %s, by %u run%s):\n", change->variant, change->runs,
+           change->runs == 1 ? "" : "s");
+    for (uint32_t i = 0; i < change->count; i++)
+        printf("  %s%s: %s%s\n", colour(COLOUR_OK), change->settings[i]->path,
+               change->settings[i]->value, colour(COLOUR_PLAIN));
 }
 
 static void json_smallest(const struct smallest_change *change)
 {
     json_t *out = json_object(), *settings = json_object();
-    for (uint32_t i = 0; i < change->count; i++) json_object_set_new(settings, change->settings[i]->path, json_string(change->settings[i]->value));
+    for (uint32_t i = 0; i < change->count; i++)
+        json_object_set_new(settings, change->settings[i]->path,
+                            json_string(change->settings[i]->value));
     json_object_set_new(out, "smallest_change", change->found ? settings : json_null());
     if (!change->found) json_decref(settings);
-    json_object_set_new(out, "variant", change->found ? json_string(change->variant) : json_null());
+    json_object_set_new(out, "variant",
+                        change->found ? json_string(change->variant) : json_null());
     json_object_set_new(out, "runs", json_integer(change->runs));
     json_dumpf(out, stdout, JSON_COMPACT);
     putchar('\n');
     json_decref(out);
 }
 
-struct session { struct run_input *input; struct scenario *scenario; struct variant_row *rows; size_t rows_count; int status; };
+struct session {
+    struct run_input *input;
+    struct scenario *scenario;
+    struct variant_row *rows;
+    size_t rows_count;
+    int status;
+};
 
 /* Runs one variant of the session, prints what is to be printed, keeps its row. */
 static void session_variant(struct session *session, uint32_t variant, bool several)
@@ -317,13 +372,16 @@ static void session_variant(struct session *session, uint32_t variant, bool seve
         char folder[4096];
         folder_name(input, plan, several, folder, sizeof folder);
         if (input->out || input->plots) {
-            if (!write_results(run, folder, input->plots && is_told)) session->status = exit_worse(session->status, EXIT_INVALID);
-            else if (!input->json && is_told) printf("  results in %s\n", folder);
+            if (!write_results(run, folder, input->plots && is_told))
+                session->status = exit_worse(session->status, EXIT_INVALID);
+            else if (!input->json && is_told)
+                printf("  results in %s\n", folder);
             if (input->plots && !input->json && is_told) plots_print(stdout, folder);
         }
         if (!input->json && is_told) printf("  replay: %s\n", replay);
         session->rows[session->rows_count++] = variant_row(run);
-        session->rows[session->rows_count - 1].name = scenario_variant_name(session->scenario, variant);
+        session->rows[session->rows_count - 1].name =
+            scenario_variant_name(session->scenario, variant);
     }
     run_destroy(run);
     free(replay);
@@ -338,9 +396,11 @@ static int run_session(struct run_input *input, struct scenario *scenario)
         variant = scenario_variant_find(scenario, input->variant);
         if (variant == UINT32_MAX) {
             const char **names = xcalloc(variants + 2, sizeof *names);
-            for (uint32_t v = 0; v < variants; v++) names[v] = scenario_variant_name(scenario, v);
+            for (uint32_t v = 0; v < variants; v++)
+                names[v] = scenario_variant_name(scenario, v);
             names[variants] = "all";
-            int status = cli_unknown("variant", input->variant, nearest_word(input->variant, names));
+            int status =
+                cli_unknown("variant", input->variant, nearest_word(input->variant, names));
             fputs("  it has:", stderr);
             for (uint32_t v = 0; v < variants; v++) fprintf(stderr, " %s", names[v]);
             fputc('\n', stderr);
@@ -348,15 +408,22 @@ static int run_session(struct run_input *input, struct scenario *scenario)
             return status;
         }
     }
-    struct session session = {input, scenario, xcalloc(variants + 1, sizeof *session.rows), 0, EXIT_MET};
-    for (uint32_t v = several ? 0 : variant; v < (several ? variants : variant + 1); v++) session_variant(&session, v, several);
+    struct session session = {input, scenario, xcalloc(variants + 1, sizeof *session.rows), 0,
+                              EXIT_MET};
+    for (uint32_t v = several ? 0 : variant; v < (several ? variants : variant + 1); v++)
+        session_variant(&session, v, several);
     bool usable = session.status == EXIT_MET || session.status == EXIT_NOT_MET;
     if (several && !input->json && usable) print_variants(session.rows, session.rows_count);
     if ((several || input->smallest) && usable && variants > 1) {
-        struct plan_request base = {.has_seed = input->request.has_seed, .seed = input->request.seed, .sets = input->sets, .sets_count = input->sets_count};
+        struct plan_request base = {.has_seed = input->request.has_seed,
+                                    .seed = input->request.seed,
+                                    .sets = input->sets,
+                                    .sets_count = input->sets_count};
         struct smallest_change change = smallest_change_find(scenario, &base);
-        if (input->json) json_smallest(&change);
-        else print_smallest(&change);
+        if (input->json)
+            json_smallest(&change);
+        else
+            print_smallest(&change);
     }
     for (size_t i = 0; i < session.rows_count; i++) variant_row_deinit(&session.rows[i]);
     free(session.rows);
@@ -365,11 +432,18 @@ static int run_session(struct run_input *input, struct scenario *scenario)
 
 int command_run(int argc, char **argv)
 {
-    static const struct argp argp = {run_options, run_option, "SCENARIO",
-                                     "Runs a scenario, judges its expectations, explains what broke. --variant all also runs every variant and computes the smallest change that holds."
-                                     "\vExample: faultline run scenarios/incidents/github-2012-stale-promotion.yaml --variant all --out results/github\n"
-                                     "Exit status: 0 all expectations met; 1 some not; 2 bad input; 3 invalid; 4 undecided.",
-                                     NULL, NULL, NULL};
+    static const struct argp argp = {
+        run_options,
+        run_option,
+        "SCENARIO",
+        "Runs a scenario, judges its expectations, explains what broke. --variant all also "
+        "runs every variant and computes the smallest change that holds."
+        "\vExample: faultline run scenarios/incidents/github-2012-stale-promotion.yaml "
+        "--variant all --out results/github\n"
+        "Exit status: 0 all expectations met; 1 some not; 2 bad input; 3 invalid; 4 undecided.",
+        NULL,
+        NULL,
+        NULL};
     struct run_input input = {0};
     int status;
     if (!cli_parse(&argp, argc, argv, &input, &status)) return status;

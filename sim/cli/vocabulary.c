@@ -1,4 +1,5 @@
-/* list, explain, validate, schema: the vocabulary, printed from its tables, and files checked against it. */
+/* list, explain, validate, schema: the vocabulary, printed from its tables, and files checked
+ * against it. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,7 +9,9 @@
 
 /* ---- list ---- */
 
-static const char *const list_kinds[] = {"engines", "schemes", "checks", "measures", "actions", "triggers", "presets", "operations", "scenarios", NULL};
+static const char *const list_kinds[] = {"engines",   "schemes",  "checks",  "measures",
+                                         "actions",   "triggers", "presets", "operations",
+                                         "scenarios", NULL};
 
 static error_t list_option(int key, char *argument, struct argp_state *state)
 {
@@ -30,8 +33,10 @@ static int list_scenarios(void)
     for (size_t i = 0; i < count; i++) {
         struct scenario_errors errors = {0};
         struct scenario *scenario = scenario_load(paths[i], &errors);
-        if (scenario) printf("%-54s %u variants\n", paths[i], scenario_variants(scenario));
-        else status = EXIT_BAD_INPUT;
+        if (scenario)
+            printf("%-54s %u variants\n", paths[i], scenario_variants(scenario));
+        else
+            status = EXIT_BAD_INPUT;
         cli_print_errors(&errors);
         scenario_destroy(scenario);
         free(paths[i]);
@@ -42,9 +47,16 @@ static int list_scenarios(void)
 
 int command_list(int argc, char **argv)
 {
-    static const struct argp argp = {NULL, list_option, "KIND",
-                                     "Lists what there is, a line each. KIND: engines schemes checks measures actions triggers presets operations scenarios."
-                                     "\vExample: faultline list actions", NULL, NULL, NULL};
+    static const struct argp argp = {
+        NULL,
+        list_option,
+        "KIND",
+        "Lists what there is, a line each. KIND: engines schemes checks measures actions "
+        "triggers presets operations scenarios."
+        "\vExample: faultline list actions",
+        NULL,
+        NULL,
+        NULL};
     const char *kind = NULL;
     int status;
     if (!cli_parse(&argp, argc, argv, &kind, &status)) return status;
@@ -61,8 +73,16 @@ int command_list(int argc, char **argv)
 
 int command_explain(int argc, char **argv)
 {
-    static const struct argp argp = {NULL, list_option, "WORD", "Tells what a word of the scenario format means: its definition, unit, default, bounds and source."
-                                     "\vExample: faultline explain unique_keys\n         faultline explain replication.failover.quorum", NULL, NULL, NULL};
+    static const struct argp argp = {NULL,
+                                     list_option,
+                                     "WORD",
+                                     "Tells what a word of the scenario format means: its "
+                                     "definition, unit, default, bounds and source."
+                                     "\vExample: faultline explain unique_keys\n         "
+                                     "faultline explain replication.failover.quorum",
+                                     NULL,
+                                     NULL,
+                                     NULL};
     const char *word = NULL, *nearest = NULL;
     int status;
     if (!cli_parse(&argp, argc, argv, &word, &status)) return status;
@@ -72,7 +92,10 @@ int command_explain(int argc, char **argv)
 
 /* ---- validate ---- */
 
-struct validate_input { char **paths; size_t count; };
+struct validate_input {
+    char **paths;
+    size_t count;
+};
 
 static error_t validate_option(int key, char *argument, struct argp_state *state)
 {
@@ -86,8 +109,16 @@ static error_t validate_option(int key, char *argument, struct argp_state *state
 
 int command_validate(int argc, char **argv)
 {
-    static const struct argp argp = {NULL, validate_option, "FILE...", "Checks scenario files (or all *.yaml below folders) and every variant in them without running anything."
-                                     "\vAll errors of a file are reported at once as FILE:LINE:COLUMN. Example: faultline validate scenarios", NULL, NULL, NULL};
+    static const struct argp argp = {NULL,
+                                     validate_option,
+                                     "FILE...",
+                                     "Checks scenario files (or all *.yaml below folders) and "
+                                     "every variant in them without running anything."
+                                     "\vAll errors of a file are reported at once as "
+                                     "FILE:LINE:COLUMN. Example: faultline validate scenarios",
+                                     NULL,
+                                     NULL,
+                                     NULL};
     struct validate_input input = {0};
     int status;
     if (!cli_parse(&argp, argc, argv, &input, &status)) return status;
@@ -96,8 +127,10 @@ int command_validate(int argc, char **argv)
     for (size_t i = 0; i < input.count; i++) {
         struct scenario_errors errors = {0};
         struct scenario *scenario = scenario_load(input.paths[i], &errors);
-        if (scenario && !errors.count) printf("%s: ok, %u variants\n", input.paths[i], scenario_variants(scenario));
-        else status = EXIT_BAD_INPUT;
+        if (scenario && !errors.count)
+            printf("%s: ok, %u variants\n", input.paths[i], scenario_variants(scenario));
+        else
+            status = EXIT_BAD_INPUT;
         cli_print_errors(&errors);
         scenario_destroy(scenario);
         free(input.paths[i]);
@@ -122,13 +155,25 @@ static error_t schema_option(int key, char *argument, struct argp_state *state)
 
 int command_schema(int argc, char **argv)
 {
-    static const struct argp_option options[] = {{"markdown", 'm', NULL, 0, "print the reference of the format, as in scenarios/README.md, instead", 0}, {0}};
-    static const struct argp argp = {options, schema_option, "", "Prints the JSON Schema (draft 7) of scenario files; editors use it for completion."
-                                     "\vExample: faultline schema > faultline.schema.json", NULL, NULL, NULL};
+    static const struct argp_option options[] = {
+        {"markdown", 'm', NULL, 0,
+         "print the reference of the format, as in scenarios/README.md, instead", 0},
+        {0}};
+    static const struct argp argp = {
+        options,
+        schema_option,
+        "",
+        "Prints the JSON Schema (draft 7) of scenario files; editors use it for completion."
+        "\vExample: faultline schema > faultline.schema.json",
+        NULL,
+        NULL,
+        NULL};
     bool markdown = false;
     int status;
     if (!cli_parse(&argp, argc, argv, &markdown, &status)) return status;
-    if (markdown) vocabulary_reference(stdout);
-    else vocabulary_schema(stdout);
+    if (markdown)
+        vocabulary_reference(stdout);
+    else
+        vocabulary_schema(stdout);
     return EXIT_MET;
 }

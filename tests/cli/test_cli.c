@@ -1,5 +1,7 @@
-/* Goal: the command does what its --help says: exit statuses, nearest words, expectations inverted one by one, golden.tsv, JUnit, replay, result folders.
- * Method: runs the built program (FAULTLINE, default build/release/faultline) as a user would, in a scratch folder, and looks at status and output. */
+/* Goal: the command does what its --help says: exit statuses, nearest words, expectations
+ * inverted one by one, golden.tsv, JUnit, replay, result folders. Method: runs the built
+ * program (FAULTLINE, default build/release/faultline) as a user would, in a scratch folder,
+ * and looks at status and output. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -21,7 +23,8 @@ static const char *program(void)
     return path ? path : "build/release/faultline";
 }
 
-/* Runs `faultline` with these arguments through a shell; standard output and error together in output[]. */
+/* Runs `faultline` with these arguments through a shell; standard output and error together in
+ * output[]. */
 static int faultline(const char *format, ...) __attribute__((format(printf, 1, 2)));
 static int faultline(const char *format, ...)
 {
@@ -74,7 +77,8 @@ static const char quiet[] = "name: quiet\n"
                             "engine: {name: hash, sync: always}\n"
                             "replication: {scheme: none, leader: a}\n"
                             "workloads:\n"
-                            "  - {name: w, region: dc1, clients: 1, rate: 4/s, arrivals: constant, start: 50ms, mix: {insert: 100%}}\n"
+                            "  - {name: w, region: dc1, clients: 1, rate: 4/s, arrivals: "
+                            "constant, start: 50ms, mix: {insert: 100%}}\n"
                             "timeline:\n"
                             "  - {id: stop, at: 5s, crash: {node: a}}\n"
                             "  - {id: go, at: 7s, start: {node: a}}\n"
@@ -89,7 +93,8 @@ static void test_help_and_every_subcommands_help_exit_0(void **state)
     assert_int_equal(faultline("--help"), 0);
     SAYS("run");
     SAYS("Exit status");
-    static const char *const commands[] = {"run", "check", "report", "bench", "list", "explain", "validate", "schema"};
+    static const char *const commands[] = {"run",  "check",   "report",   "bench",
+                                           "list", "explain", "validate", "schema"};
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
         assert_int_equal(faultline("%s --help", commands[i]), 0);
         SAYS("xample");
@@ -135,7 +140,9 @@ static void test_a_green_run_exits_0_and_says_how_fast_it_was(void **state)
 static void test_each_inverted_expectation_exits_1_and_is_named(void **state)
 {
     (void)state;
-    static const struct { const char *from, *to, *says; } inversions[] = {
+    static const struct {
+        const char *from, *to, *says;
+    } inversions[] = {
         {"holds: [unique_keys]", "violated: [unique_keys]", "unique_keys"},
         {"no_lost_write: {violations: 0}", "no_lost_write: {violations: 3}", "no_lost_write"},
         {"longest_outage: 1s..4s", "longest_outage: 5s..9s", "longest_outage"},
@@ -144,7 +151,8 @@ static void test_each_inverted_expectation_exits_1_and_is_named(void **state)
         char text[4096];
         const char *at = strstr(quiet, inversions[i].from);
         assert_non_null(at);
-        snprintf(text, sizeof text, "%.*s%s%s", (int)(at - quiet), quiet, inversions[i].to, at + strlen(inversions[i].from));
+        snprintf(text, sizeof text, "%.*s%s%s", (int)(at - quiet), quiet, inversions[i].to,
+                 at + strlen(inversions[i].from));
         write_file("inverted.yaml", text);
         assert_int_equal(faultline("check %s/inverted.yaml", scratch), 1);
         SAYS("NOT MET");
@@ -156,8 +164,12 @@ static void test_each_inverted_expectation_exits_1_and_is_named(void **state)
 static void test_a_red_run_shows_a_witness(void **state)
 {
     (void)state;
-    assert_int_equal(faultline("run scenarios/incidents/github-2012-stale-promotion.yaml --variant epoch-ids --json"), 0);
-    shell("sed 's/unique_keys: {violations: 550, at: 480s}/unique_keys: {violations: 0}/' scenarios/incidents/github-2012-stale-promotion.yaml >%s/red.yaml", scratch);
+    assert_int_equal(faultline("run scenarios/incidents/github-2012-stale-promotion.yaml "
+                               "--variant epoch-ids --json"),
+                     0);
+    shell("sed 's/unique_keys: {violations: 550, at: 480s}/unique_keys: {violations: 0}/' "
+          "scenarios/incidents/github-2012-stale-promotion.yaml >%s/red.yaml",
+          scratch);
     assert_int_equal(faultline("run %s/red.yaml", scratch), 1);
     SAYS("NOT MET");
     SAYS("issued");
@@ -169,7 +181,9 @@ static void test_a_fault_without_effect_is_invalid_and_exits_3(void **state)
     (void)state;
     char text[4096];
     const char *at = strstr(quiet, "expect:");
-    snprintf(text, sizeof text, "%.*s  - {id: idle, at: 8s, cut: {from: a, to: w, class: repair}, for: 1s}\n%s", (int)(at - quiet), quiet, at);
+    snprintf(text, sizeof text,
+             "%.*s  - {id: idle, at: 8s, cut: {from: a, to: w, class: repair}, for: 1s}\n%s",
+             (int)(at - quiet), quiet, at);
     write_file("inert.yaml", text);
     assert_int_equal(faultline("run %s/inert.yaml", scratch), 3);
     SAYS("idle");
@@ -187,7 +201,9 @@ static void test_check_of_an_empty_folder_exits_2(void **state)
 static void test_check_finds_bad_input_before_any_run(void **state)
 {
     (void)state;
-    shell("mkdir -p %s/mixed && cp %s/q.yaml %s/mixed/a.yaml && echo 'name: [' >%s/mixed/b.yaml", scratch, scratch, scratch, scratch);
+    shell(
+        "mkdir -p %s/mixed && cp %s/q.yaml %s/mixed/a.yaml && echo 'name: [' >%s/mixed/b.yaml",
+        scratch, scratch, scratch, scratch);
     assert_int_equal(faultline("check %s/mixed", scratch), 2);
     SAYS("b.yaml:");
     assert_null(strstr(output, "runs met"));
@@ -196,7 +212,8 @@ static void test_check_finds_bad_input_before_any_run(void **state)
 static void test_golden_must_be_complete_and_equal(void **state)
 {
     (void)state;
-    shell("rm -rf %s/g && mkdir %s/g && cp %s/q.yaml %s/g/", scratch, scratch, scratch, scratch);
+    shell("rm -rf %s/g && mkdir %s/g && cp %s/q.yaml %s/g/", scratch, scratch, scratch,
+          scratch);
     assert_int_equal(faultline("check %s/g", scratch), 0);
     assert_int_equal(faultline("check %s/g --update-golden", scratch), 0);
     assert_int_equal(faultline("check %s/g", scratch), 0);
@@ -221,11 +238,16 @@ static void test_junit_is_read_by_a_junit_reader(void **state)
     }
     char text[4096];
     const char *at = strstr(quiet, "no_lost_write: {violations: 0}");
-    snprintf(text, sizeof text, "%.*sno_lost_write: {violations: 3}%s", (int)(at - quiet), quiet, at + strlen("no_lost_write: {violations: 0}"));
+    snprintf(text, sizeof text, "%.*sno_lost_write: {violations: 3}%s", (int)(at - quiet),
+             quiet, at + strlen("no_lost_write: {violations: 0}"));
     write_file("red.yaml", text);
-    assert_int_equal(faultline("check %s/q.yaml %s/red.yaml --junit %s/j.xml", scratch, scratch, scratch), 1);
-    shell("/usr/bin/python3 -c \"import junitparser as j; x = j.JUnitXml.fromfile('%s/j.xml'); assert (x.tests, x.failures, x.errors) == (2, 1, 0); "
-          "c = [c for s in x for c in s]; assert [len(k.result) for k in c] == [0, 1]; assert 'no_lost_write' in c[1].result[0].text\"",
+    assert_int_equal(
+        faultline("check %s/q.yaml %s/red.yaml --junit %s/j.xml", scratch, scratch, scratch),
+        1);
+    shell("/usr/bin/python3 -c \"import junitparser as j; x = j.JUnitXml.fromfile('%s/j.xml'); "
+          "assert (x.tests, x.failures, x.errors) == (2, 1, 0); "
+          "c = [c for s in x for c in s]; assert [len(k.result) for k in c] == [0, 1]; assert "
+          "'no_lost_write' in c[1].result[0].text\"",
           scratch);
 }
 
@@ -234,7 +256,9 @@ static void test_two_runs_write_the_same_bytes_but_for_host(void **state)
     (void)state;
     assert_int_equal(faultline("run %s/q.yaml --out %s/one", scratch, scratch), 0);
     assert_int_equal(faultline("run %s/q.yaml --out %s/two", scratch, scratch), 0);
-    shell("sed -i '/^  \"host\": {/,$d' %s/one/result.json %s/two/result.json && diff -r %s/one %s/two", scratch, scratch, scratch, scratch);
+    shell("sed -i '/^  \"host\": {/,$d' %s/one/result.json %s/two/result.json && diff -r "
+          "%s/one %s/two",
+          scratch, scratch, scratch, scratch);
     assert_int_equal(faultline("run %s/q.yaml --seed 2 --out %s/two", scratch, scratch), 0);
     shell("! cmp -s %s/one/history.jsonl %s/two/history.jsonl", scratch, scratch);
 }
@@ -243,8 +267,11 @@ static void test_json_lines_hold_the_names_that_programs_rely_on(void **state)
 {
     (void)state;
     assert_int_equal(faultline("run %s/q.yaml --json", scratch), 0);
-    static const char *const members[] = {"scenario", "variant", "seed", "trace_hash", "verdict", "expectations", "evidence", "events", "simulated_seconds", "resolved",
-                                          "host", "wall_seconds", "cpu_seconds", "version", "compiler", "expected", "observed", "witness"};
+    static const char *const members[] = {
+        "scenario",     "variant",      "seed",        "trace_hash",        "verdict",
+        "expectations", "evidence",     "events",      "simulated_seconds", "resolved",
+        "host",         "wall_seconds", "cpu_seconds", "version",           "compiler",
+        "expected",     "observed",     "witness"};
     for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
         char quoted[64];
         snprintf(quoted, sizeof quoted, "\"%s\":", members[i]);
@@ -256,10 +283,13 @@ static void test_json_lines_hold_the_names_that_programs_rely_on(void **state)
 static void test_the_smallest_change_of_the_incident_is_computed(void **state)
 {
     (void)state;
-    assert_int_equal(faultline("run scenarios/incidents/github-2012-stale-promotion.yaml --variant all"), 0);
+    assert_int_equal(
+        faultline("run scenarios/incidents/github-2012-stale-promotion.yaml --variant all"), 0);
     SAYS("The smallest change that holds");
     SAYS("replication.failover.quorum: majority");
-    assert_int_equal(faultline("run scenarios/incidents/github-2012-stale-promotion.yaml --set replication.failover.quorum=majority --json"), 1);
+    assert_int_equal(faultline("run scenarios/incidents/github-2012-stale-promotion.yaml --set "
+                               "replication.failover.quorum=majority --json"),
+                     1);
     SAYS("\"verdict\":\"fail\"");
 }
 
@@ -274,8 +304,11 @@ static void test_a_trace_names_every_event(void **state)
 static void test_list_explain_and_schema_print_every_vocabulary(void **state)
 {
     (void)state;
-    static const struct { const char *kind, *word; } words[] = {
-        {"engines", "hash"}, {"schemes", "single_leader"}, {"checks", "unique_keys"}, {"actions", "partition"}, {"presets", "ssd_plp"}, {"scenarios", "github-2012"}};
+    static const struct {
+        const char *kind, *word;
+    } words[] = {{"engines", "hash"},       {"schemes", "single_leader"},
+                 {"checks", "unique_keys"}, {"actions", "partition"},
+                 {"presets", "ssd_plp"},    {"scenarios", "github-2012"}};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         assert_int_equal(faultline("list %s", words[i].kind), 0);
         SAYS(words[i].word);
