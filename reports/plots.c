@@ -4,11 +4,12 @@
  * gnuplot scripts (the *.gp files of this folder, carried in the binary), so that any picture
  * can be drawn again or changed by hand: cd FOLDER/plots && gnuplot timeline.gp.
  *
- *   lanes.tsv      from s, to s, lane, half width class, state: 0 down, 1 leader, 2 follower, 3
- * candidate or recovering, 4 paused cuts.tsv       s, lane, lane: one a cut between two nodes
+ *   lanes.tsv      from s, to s, lane, 0, state: 0 down, 1 leader, 2 follower,
+ *                  3 candidate or recovering, 4 paused
+ *   cuts.tsv       s, lane, lane: one a cut between two nodes
  *   points.tsv     s, lane, kind: 0 acknowledged write, 1 lost, 2 key issued twice
- *   outcomes.tsv   from s, to s, share ok, share ok or failed, share of all: of the busiest
- * bucket's rate series.tsv     s, ok/s, failed/s, unknown/s, p50 ms, p99 ms, slowest ms
+ *   outcomes.tsv   from s, to s, shares of the busiest bucket's rate: ok, with failed, all
+ *   series.tsv     s, ok/s, failed/s, unknown/s, p50 ms, p99 ms, slowest ms
  *   latencies.tsv  s, ms: single operations, at most 8,000, evenly sampled
  */
 #include "reports/plots.h"

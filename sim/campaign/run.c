@@ -5,10 +5,11 @@
  * sealed and judged:
  *
  *   I1  every expectation of the scenario is judged in its window;
- *   I2  every safety check that the scenario neither expects nor ignores must hold over the
- * whole run; I3  a fault entry whose evidence is required and that had no effect makes the run
- * INVALID, never green; I4  INVALID comes before fail, fail before unknown, unknown before
- * pass.
+ *   I2  every safety check that the scenario neither expects nor ignores must hold over all
+ *       of the run;
+ *   I3  a fault entry whose evidence is required and that had no effect makes the run
+ *       INVALID, never green;
+ *   I4  INVALID comes before fail, fail before unknown, unknown before pass.
  *
  * The host's clock is read only for `wall_seconds` and `cpu_seconds`, after and before, never
  * by what is simulated.

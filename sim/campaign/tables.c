@@ -4,8 +4,10 @@
  * series.csv: one row a bucket: time_ns (its end), then of the operations that returned in it:
  * ok, fail, unknown, p50_ns, p99_ns, max_ns (of the ok ones, exact nearest rank, empty without
  * any), staleness_ns (the oldest answer of a read: how long a newer acknowledged write had been
- * there), then for each node NAME.role, NAME.lag_ns, ... latency.csv: log-linear histogram of
- * ok operations: type,low_ns,high_ns,count; 16 linear steps an octave, so at most 6.25 % wide.
+ * there), then for each node NAME.up, NAME.role, NAME.lag_ns, ...
+ *
+ * latency.csv: log-linear histogram of ok operations: type,low_ns,high_ns,count; 16 linear
+ * steps an octave, so at most 6.25 % wide.
  */
 #include <errno.h>
 #include <inttypes.h>
