@@ -264,7 +264,7 @@ uint32_t value_region(struct builder *b, struct view view)
     uint32_t region = find_region(b, view.text);
     if (region != UINT32_MAX) return region;
     const char **words = arena_alloc(b->arena, (b->regions_count + 1) * sizeof *words);
-    memcpy(words, b->regions, b->regions_count * sizeof *words);
+    for (uint32_t i = 0; i < b->regions_count; i++) words[i] = b->regions[i];
     report_word(b, view, "region", view.text, words);
     return UINT32_MAX;
 }
