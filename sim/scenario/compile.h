@@ -4,8 +4,8 @@
 
 #include "sim/scenario/build.h"
 
-/* NULL when errors were added. */
-struct plan *plan_compile(const struct scenario *scenario, const struct plan_request *request, struct error_list *errors);
+/* NULL when errors were added. whole: judges what stands under `variants` too, not only the one that is asked for. */
+struct plan *plan_compile(const struct scenario *scenario, const struct plan_request *request, bool whole, struct error_list *errors);
 /* Decimal, no sign, no leading zeros, at most UINT64_MAX. */
 bool seed_parse(const char *text, uint64_t *seed);
 

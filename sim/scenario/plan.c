@@ -195,13 +195,22 @@ static void find_variant(struct draft *d, const struct variant *variant)
     if (view_is(d->variant) && view_is(view_get(d->variant, "about"))) d->plan->variant_about = arena_strdup(d->b.arena, view_get(d->variant, "about").text);
 }
 
-struct plan *plan_compile(const struct scenario *scenario, const struct plan_request *request, struct error_list *errors)
+/* The other variants have been judged, and change nothing here: no need to type them again. */
+static void drop_other_variants(struct tree_node *root, const struct variant *variant)
+{
+    struct tree_node *variants = tree_get(root, "variants");
+    for (uint32_t i = variants && variants->kind == TREE_LIST ? variants->count : 0; i-- > 0;)
+        if (variants->entries[i].number != variant->number) tree_remove(variants, i);
+}
+
+struct plan *plan_compile(const struct scenario *scenario, const struct plan_request *request, bool whole, struct error_list *errors)
 {
     CHECK(request->variant < scenario->variants_count);
     struct arena *arena = arena_create(), *scratch = arena_create();
     const struct variant *variant = &scenario->variants[request->variant];
     size_t before = errors->count;
     struct tree_node *root = tree_copy(scratch, scenario->root);
+    if (!whole) drop_other_variants(root, variant);
     apply_settings(scratch, scenario, request, root, errors);
 
     struct format_choice choice = choose(scratch, root);

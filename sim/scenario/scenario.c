@@ -99,11 +99,11 @@ static void read_variants(struct scenario *scenario, struct error_list *errors)
 /* Makes the plan of every variant. What a variant adds to the base's errors is reported with its name. */
 static void judge(const struct scenario *scenario, struct error_list *errors)
 {
-    plan_destroy(plan_compile(scenario, &(struct plan_request){0}, errors));
+    plan_destroy(plan_compile(scenario, &(struct plan_request){0}, true, errors));
     size_t base = errors->count;
     for (uint32_t i = 1; i < scenario->variants_count && errors->count < base + 100; i++) {
         struct error_list own = {0}, known = {.items = errors->items, .count = base};
-        plan_destroy(plan_compile(scenario, &(struct plan_request){.variant = i}, &own));
+        plan_destroy(plan_compile(scenario, &(struct plan_request){.variant = i}, false, &own));
         for (size_t k = 0; k < own.count; k++) {
             if (errors_contain(&known, &own.items[k])) continue;
             errors_add(errors, own.items[k].at, own.items[k].place, "%s (in variant '%s')", own.items[k].message, scenario->variants[i].name);
@@ -209,7 +209,7 @@ const struct setting *scenario_variant_settings(const struct scenario *scenario,
 struct plan *plan_create(const struct scenario *scenario, const struct plan_request *request, struct scenario_errors *errors)
 {
     struct error_list list = {0};
-    struct plan *plan = plan_compile(scenario, request, &list);
+    struct plan *plan = plan_compile(scenario, request, false, &list);
     export_errors(errors, scenario->path, &list);
     errors_deinit(&list);
     return plan;

@@ -220,7 +220,7 @@ static size_t mutate(char *text, size_t size, size_t room, struct rng *rng)
 static void test_a_mutated_file_brings_a_plan_or_an_error(void **state)
 {
     (void)state;
-    static const char *const files[] = {"scenarios/incidents/github-2012-stale-promotion.yaml", "scenarios/literature/semi-sync-phantom.yaml", "scenarios/literature/zombie-leader.yaml"};
+    static const char *const files[] = {"scenarios/incidents/github-2012-stale-promotion.yaml", "scenarios/literature/replica-lag.yaml", "scenarios/literature/zombie-leader.yaml"};
     const char *seed_text = getenv("SEED"), *scale_text = getenv("SCALE");
     uint64_t seed = seed_text ? strtoull(seed_text, NULL, 10) : 1;
     double scale = scale_text ? strtod(scale_text, NULL) : 1;
