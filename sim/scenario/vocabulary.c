@@ -61,7 +61,8 @@ const char *option_bounds_text(struct arena *arena, const struct option *option)
     if (option->type > OPTION_FACTOR || (option->low == 0 && option->high == 0)) return "";
     bool never = option->type == OPTION_DURATION && option->low == -1;
     const char *low = option->type == OPTION_BANDWIDTH && option->low == 0 ? "0B/s" : quantity_text_of(arena, option->type, never ? 0 : option->low);
-    if (option->high == 0 || option->high >= INT64_C(1) << 40) return option->low ? arena_printf(arena, "at least %s", low) : "";
+    bool is_open = option->high == 0 || (option->high >= INT64_C(1) << 40 && option->type != OPTION_DURATION);      /* a bound that nobody meets */
+    if (is_open) return option->low > 0 ? arena_printf(arena, "at least %s", low) : "";
     return arena_printf(arena, "%s to %s", low, quantity_text_of(arena, option->type, option->high));
 }
 
