@@ -217,8 +217,9 @@ static void test_the_schema_fits_every_shipped_scenario_and_no_bad_one(void **st
     FILE *file = fdopen(fd, "w");
     vocabulary_schema(file);
     fclose(file);
+    /* Not among them: 010, 0x7dc and on, which YAML 1.1 turns into numbers and booleans before a schema sees them. */
     static const char *const bad[] = {"unknown-key", "unknown-action", "unknown-option", "unknown-word", "unknown-engine", "unknown-preset", "unknown-check", "missing-unit", "space-before-unit",
-                                      "leading-zero", "exponent", "hex-seed", "boolean-yes-no", "two-actions", "no-action", "no-time", "at-and-when", "wrong-kind-list", "missing-keys", "no-value",
+                                      "exponent", "two-actions", "no-action", "no-time", "at-and-when", "wrong-kind-list", "missing-keys", "no-value",
                                       "missing-required-option", "nemesis", "out-of-bounds", "several-errors"};
     char command[8192];
     size_t size = (size_t)snprintf(command, sizeof command, "%s tests/scenario/validate_schema.py %s good $(find scenarios -name '*.yaml' | sort) bad", python, path);
