@@ -22,6 +22,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "sim/campaign/trace.h"
 #include "sim/kernel/check.h"
 
 const char *const verdict_words[] = {"pass", "fail", "invalid", "unknown", NULL};
@@ -75,24 +76,6 @@ static char *measure_text(const struct measure *measure, int64_t value)
     if (!strcmp(measure->unit, "ppm"))
         return text_format("%" PRId64 ".%04" PRId64 "%%", value / 10000, value % 10000);
     return text_format("%" PRId64, value);
-}
-
-/* ---- trace ---- */
-
-struct trace_writer {
-    FILE *out;
-    struct world *world;
-};
-
-static void trace_line(void *context, const struct event *event)
-{
-    struct trace_writer *writer = context;
-    char time[32];
-    const char *entity =
-        event->entity == UINT32_MAX ? "-" : world_endpoint_name(writer->world, event->entity);
-    fprintf(writer->out, "%" PRId64 "\t%s\t%s\t%s\ta=%" PRIu64 "\tb=%" PRIu64 "\n", event->time,
-            vtime_format(event->time, time, sizeof time), event->type->name,
-            entity ? entity : "-", event->a, event->b);
 }
 
 /* ---- judging ---- */
@@ -322,7 +305,7 @@ struct run *run_execute(const struct plan *plan, const struct run_request *reque
     run->world = world_create(&plan->world, run->kernel, &run->records);
     run->workload = workload_create(run->world, plan->workloads, plan->workloads_count);
     series_start(&run->series, run->world, series_bucket(plan->duration_ns), plan->duration_ns);
-    struct trace_writer writer = {request->trace, run->world};
+    struct trace_writer writer = {request->trace, run->world, plan->world.scheme};
     if (request->trace) kernel_observe(run->kernel, trace_line, &writer);
 
     run->stop = simulate(run);

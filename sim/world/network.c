@@ -300,6 +300,18 @@ static void schedule_arrival(struct network *network, struct flight *flight, int
                     flight->payload->hash);
 }
 
+bool network_event_message(const struct event *event, struct network_message *message)
+{
+    if (event->type != &deliver_event) return false;
+    const struct flight *flight = event->context;
+    *message = (struct network_message){.from = flight->stream->link->from,
+                                        .to = flight->stream->link->to,
+                                        .message_class = flight->stream->message_class,
+                                        .kind = flight->kind,
+                                        .bytes = payload_bytes(flight->payload)};
+    return true;
+}
+
 /* ---- trouble: streams that are broken or hold messages ---- */
 
 static void trouble_add(struct network *network, struct stream *stream)

@@ -151,4 +151,15 @@ const struct network_counters *network_counters(const struct network *network);
 const struct network_counters *network_endpoint_counters(const struct network *network,
                                                          uint32_t endpoint);
 
+/* ---- for traces ---- */
+
+struct network_message {
+    uint32_t from, to;
+    enum message_class message_class;
+    uint32_t kind;      /* enum message_kind of node.h */
+    struct bytes bytes; /* borrowed until the event has fired */
+};
+/* True when the event is a message's arrival: what arrives, before cuts are judged. */
+bool network_event_message(const struct event *event, struct network_message *message);
+
 #endif
