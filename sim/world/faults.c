@@ -41,6 +41,7 @@ void faults_create(struct world *world)
 {
     uint32_t count = world->config.faults_count;
     world->runs = xcalloc(count ? count : 1, sizeof *world->runs);
+    world->stopped_by_fault = UINT32_MAX;
     for (uint32_t i = 0; i < count; i++) {
         world->runs[i] = (struct fault_run){.world = world, .index = i};
         world->wants_syncs |= world->config.faults[i].trigger == TRIGGER_SYNC;
@@ -185,7 +186,9 @@ static void begin_fire(struct kernel *kernel, const struct event *event)
     resolve(run);
     tell_begin(run, until);
     run->has_fired = true;
+    world->stopped_by_fault = place_of(run, "node");
     run->id = action->begin(world, run->params, until);
+    world->stopped_by_fault = UINT32_MAX;
     run->is_open = action->end != NULL;
     if (run->is_open && until != VTIME_MAX)
         run->end_event =

@@ -284,6 +284,10 @@ static void on_down(void *context, uint32_t endpoint, enum down_cause cause, con
     world->roles[endpoint] = ROLE_NONE;
     world->epochs[endpoint] = 0;
     story_turn(world);
+    faults_notice(world, TRIGGER_NODE_DOWN, endpoint);
+    /* The entry of the fault that did it says so already. */
+    if (world->stopped_by_fault == endpoint)
+        return;
     struct story_line line = {.kind = TIMELINE_NODE,
                               .endpoint = endpoint,
                               .peer = NOBODY,
@@ -306,7 +310,6 @@ static void on_down(void *context, uint32_t endpoint, enum down_cause cause, con
         story_tell(world, &line, "%s breaks: %s", name, why);
         break;
     }
-    faults_notice(world, TRIGGER_NODE_DOWN, endpoint);
 }
 
 static void on_up(void *context, uint32_t endpoint, int error, int64_t recovery_ns)

@@ -7,7 +7,7 @@
  *     t3,50      timer 3 in 50 us                x3          cancel timer 3
  *     d          detach                          P / K       panic / failed check
  *     b          put, answered by flush          f1          fence node 1           l1     claim for node 1
- *     z          a reply to request handle 1     R           random draw
+ *     z          a reply to request handle 1     R           random draw            L7     lead under epoch 7
  * A timer that fires notes SNAPSHOT id, a message JOIN_REFUSED from, a directory's answer QUORUM_LOST node, a command FALLBACK kind. flush replies to `b` requests
  * after one engine write of the whole batch, with a sync.
  *
@@ -94,7 +94,7 @@ static inline int script_start(struct env *env, const void *options, struct sche
     if (!err) err = vfs_sync_dir(env->vfs, env->dir);
     if (!err) err = vfs_sync_dir(env->vfs, "");
     if (err) return err;
-    env->ops->note(env, NOTE_ROLE, ROLE_LEADER, 1);
+    if (env->self == env->leader_initial) env->ops->note(env, NOTE_ROLE, ROLE_LEADER, 1);
     *out = &script->base;
     return 0;
 }
@@ -142,8 +142,8 @@ static inline void script_request(struct scheme *scheme, uint64_t request, const
         const char *comma = strchr(word, ',');
         switch (*word) {
         case 'c': env->ops->charge(env, number * US); break;
-        case 'w': assert_int_equal(vfs_write(script->file, script->written++, BYTES_LITERAL("x"), VFS_LOG), 0); break;
-        case 's': assert_int_equal(vfs_sync(script->file, VFS_LOG), 0); break;
+        case 'w': script->found = vfs_write(script->file, script->written, BYTES_LITERAL("x"), VFS_LOG); script->written += !script->found; break;
+        case 's': script->found = vfs_sync(script->file, VFS_LOG); break;
         case 'p': script->found = engine_put(env->engine, operation->key, operation->value, env->allocator, ENGINE_SYNC, 0); break;
         case 'b':
             script->found = engine_put(env->engine, operation->value, operation->value, env->allocator, ENGINE_NO_SYNC, 0);
@@ -158,9 +158,9 @@ static inline void script_request(struct scheme *scheme, uint64_t request, const
         case 'i': {
             struct engine_cursor *cursor;
             struct bytes key, value;
-            script->found = 0;
-            assert_int_equal(engine_scan_open(env->engine, &(struct engine_range){0}, &cursor), 0);
-            while (engine_scan_next(cursor, &key, &value) == 1) script->found++;
+            script->found = engine_scan_open(env->engine, &(struct engine_range){0}, &cursor);
+            if (script->found) break;
+            while ((script->found = engine_scan_next(cursor, &key, &value)) == 1) continue;
             engine_scan_close(cursor);
             break;
         }
@@ -177,6 +177,7 @@ static inline void script_request(struct scheme *scheme, uint64_t request, const
         case 'l': env->ops->claim(env, (uint32_t)number, 5); break;
         case 'z': script_reply(script, ((uint64_t)1 << 32) + 1, STATUS_OK); break;
         case 'R': env->ops->random(env); break;
+        case 'L': env->ops->note(env, NOTE_ROLE, ROLE_LEADER, (uint64_t)number); break;
         default: fail_msg("no such word: %s", word);
         }
     }
