@@ -11,6 +11,8 @@
 
 /* ---- filling parameters ---- */
 
+static struct arena *memory;                /* of parameters, until the program's end */
+
 static const struct option *option_of(const struct action *action, const char *name)
 {
     for (size_t i = 0; i < action->options_count; i++)
@@ -21,7 +23,7 @@ static const struct option *option_of(const struct action *action, const char *n
 
 static void *params_of(const struct action *action)
 {
-    void *params = calloc(1, action->options_size + 1);
+    void *params = arena_alloc(memory, action->options_size + 1);
     if (action->options_size) assert_int_equal(options_default(action->options, action->options_count, params, action->options_size), 0);
     for (size_t i = 0; i < action->options_count; i++) {
         const struct option *option = &action->options[i];
@@ -31,19 +33,10 @@ static void *params_of(const struct action *action)
     return params;
 }
 
-static void *field(const struct action *action, void *params, const char *name) { return (char *)params + option_of(action, name)->offset; }
-
-static void set_node(const struct action *action, void *params, const char *name, int32_t node) { *(int32_t *)field(action, params, name) = node; }
-
 static struct option_list list_of(int32_t place)
 {
     static int32_t places[8] = {0, 1, 2, 3, 4, 5, 6, -2};
     return (struct option_list){&places[place < 0 ? 7 : place], 1};
-}
-
-static void set_list(const struct action *action, void *params, const char *name, int32_t place)
-{
-    *(struct option_list *)field(action, params, name) = list_of(place);
 }
 
 /* "key=value" words as a scenario would have them: nodes by number, quantities in their text form. */
@@ -61,7 +54,7 @@ static void *params_from(const struct action *action, const char *words)
         case OPTION_NODE: case OPTION_PLACE: *(int32_t *)target = atoi(value); break;
         case OPTION_PLACES: *(struct option_list *)target = list_of(atoi(value)); break;
         case OPTION_CLASSES: *(uint32_t *)target = (uint32_t)atoi(value); break;
-        case OPTION_STRING: *(const char **)target = strdup(value); break;
+        case OPTION_STRING: *(const char **)target = arena_strdup(memory, value); break;
         case OPTION_YESNO: *(int32_t *)target = !strcmp(value, "yes"); break;
         case OPTION_WORD:
             *(int32_t *)target = -1;
@@ -76,8 +69,8 @@ static void *params_from(const struct action *action, const char *words)
             break;
         }
         case OPTION_NAMES: {
-            static const char *names[1];
-            names[0] = strdup(value);
+            const char **names = arena_alloc(memory, sizeof *names);
+            names[0] = arena_strdup(memory, value);
             *(struct option_names *)target = (struct option_names){names, 1};
             break;
         }
@@ -105,7 +98,7 @@ static const struct event_type traffic_event = {"traffic", EVENT_ID('t', 'r', 'a
 static void traffic(struct kernel *kernel, const struct event *event)
 {
     struct scene *s = event->context;
-    static const char *const scripts[NODES] = {"m1 m2 w s r", "m0 m2 w s b", "m0 m1 w s i r"};
+    static const char *const scripts[NODES] = {"m1 m2 w s r", "m0 m2 w s b", "m0 m1 w s p i r"};
     for (uint32_t n = 0; n < NODES; n++) order(s, n, scripts[n]);
     kernel_schedule(kernel, event->time + 5 * MS, &traffic_event, s, 0, 0, 0);
 }
@@ -177,7 +170,7 @@ static void test_faults_table_names_every_action_once_with_a_case_here(void **st
         assert_non_null(action->effects);
         assert_non_null(action->describe);
         assert_int_equal(action->takes_for, action->end != NULL);
-        free(params_of(action));            /* defaults are good */
+        params_of(action);                  /* defaults are good */
         for (size_t i = 0; i < action->options_count; i++) {
             assert_true(action->options[i].doc && *action->options[i].doc);
             assert_true(action->options[i].offset < action->options_size);
@@ -282,10 +275,6 @@ static void test_faults_heal_ends_the_named_ones_or_all_but_crashes(void **state
     (void)state;
     struct fault_plan plan[] = {entry("a", "cut", "from=0 to=1", BEGIN, 600 * MS), entry("b", "cut", "from=0 to=2", BEGIN, -1), entry("x", "crash", "node=2", BEGIN, -1),
                                 entry("some", "heal", "ids=a", 250 * MS, -1), entry("all", "heal", "", 300 * MS, -1), entry("start", "heal", "ids=x", 350 * MS, -1)};
-    /* Both lists of ids were made by strdup into one static place: give each its own. */
-    static const char *const a[] = {"a"}, *const x[] = {"x"};
-    *(struct option_names *)(uintptr_t)plan[3].params = (struct option_names){a, 1};
-    *(struct option_names *)(uintptr_t)plan[5].params = (struct option_names){x, 1};
     struct scene *s = play(plan, 6, false);
     kernel_run(s->kernel, 260 * MS);
     assert_true(network_reachable(world_network(s->world), 0, 1, MESSAGE_CONTROL));
@@ -461,7 +450,7 @@ static void test_faults_of_an_instant_come_before_everything_else_and_none_after
 
 int main(void)
 {
-    (void)set_node, (void)set_list;
+    memory = arena_create();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_faults_table_names_every_action_once_with_a_case_here),
         cmocka_unit_test(test_faults_every_action_has_an_effect_counts_it_and_tells_it),
@@ -475,5 +464,7 @@ int main(void)
         cmocka_unit_test(test_faults_trigger_on_an_acknowledgement_keeps_what_it_rests_on),
         cmocka_unit_test(test_faults_of_an_instant_come_before_everything_else_and_none_after_finish),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    arena_destroy(memory);
+    return failed;
 }
