@@ -1,17 +1,20 @@
-/* The schedule of faults: when each entry of the plan begins and ends, and how much effect it
- * had.
+/* The schedule of faults: when each entry of the plan begins and ends, and how much effect
+ * it had.
  *
  *     waiting --trigger--> begin_event --(delay)--> open --end_event, heal, finish--> ended
  *
- * I1  Entries of a time come before every other event of their instant (kernel_schedule_first).
- * I2  A trigger on state fires one nanosecond after the state is reached at the earliest: what
- *     reached it has then happened entirely, on the disk too, and a crash takes nothing of it
- * back. I3  The leader is resolved when the entry begins, in a copy of the parameters; every
- * later use (end, effects, text) sees the same node. I4  Effects are counted from the beginning
- * to the end of the run, whoever ended the entry.
+ * I1  Entries of a time come before every other event of their instant
+ *     (kernel_schedule_first).
+ * I2  A trigger on state fires one nanosecond after the state is reached at the earliest:
+ *     what reached it has then happened entirely, on the disk too, and a crash takes
+ *     nothing of it back.
+ * I3  The leader is resolved when the entry begins, in a copy of the parameters; every
+ *     later use (end, effects, text) sees the same node.
+ * I4  Effects are counted from the beginning to the end of the run, whoever ended the
+ *     entry.
  *
- * What an action needs to remember stands in a fault_state; the id that begin returns is its
- * number plus one, so 0 means that the action had nothing to act on.
+ * What an action needs to remember stands in a fault_state; the id that begin returns is
+ * its number plus one, so 0 means that the action had nothing to act on.
  */
 #include "sim/world/world_internal.h"
 

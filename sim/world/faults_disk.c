@@ -1,5 +1,5 @@
-/* Actions on a node's disk: read_error, write_error, sync_error, bit_rot, misdirected_write,
- * disk_full, slow_disk, stall_disk, lying_sync, evict.
+/* Actions on a node's disk: read_error, write_error, sync_error, bit_rot,
+ * misdirected_write, disk_full, slow_disk, stall_disk, lying_sync, evict.
  *
  * Each is a fault of the disk while it lasts, and its evidence is the disk's: operations
  * failed, bytes rotten, writes misplaced, syncs that lied. A fault applies to the calls of

@@ -1,9 +1,10 @@
-/* Actions on processes, machines, clocks, and what operators do: crash, power_off, wipe, start,
- * reboot, pause, resume, clock_step, clock_drift, promote, demote, transfer, repair, heal.
+/* Actions on processes, machines, clocks, and what operators do: crash, power_off, wipe,
+ * start, reboot, pause, resume, clock_step, clock_drift, promote, demote, transfer, repair,
+ * heal.
  *
- * Evidence: a stop counts if there was something to stop, and the bytes that it lost; a pause
- * and a skewed clock count milliseconds (a part of one as one); a command counts when the
- * scheme accepted it.
+ * Evidence: a stop counts if there was something to stop, and the bytes that it lost; a
+ * pause and a skewed clock count milliseconds (a part of one as one); a command counts when
+ * the scheme accepted it.
  */
 #include <stdio.h>
 

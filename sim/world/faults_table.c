@@ -1,6 +1,6 @@
-/* The action table: every word that a timeline entry may use, in the order in which they are
- * documented. What the actions do stands in faults_network.c, faults_disk.c and faults_node.c;
- * how to add one in README.md.
+/* The action table: every word that a timeline entry may use, in the order in which they
+ * are documented. What the actions do stands in faults_network.c, faults_disk.c and
+ * faults_node.c; how to add one in README.md.
  */
 #include <stddef.h>
 #include <string.h>

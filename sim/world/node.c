@@ -8,11 +8,11 @@
  *      +---------------------+---------------------------+--------------------+
  *        EFFECT_UP (error)      node_crash, node_power_off, node_wipe, EFFECT_FAIL
  *
- * The server thread takes up to `batch` entries from the inbox when it is free, runs a handler
- * for each, then flush once: all in one event of the kernel, at a cursor that runs ahead of
- * virtual time (the disk holds it). It is busy until the cursor's end; what it did on the way
- * are effects, see node_effects.c. A handler that detaches goes on in a read lane with a cursor
- * of its own; engine maintenance has another one, see node_engine.c.
+ * The server thread takes up to `batch` entries from the inbox when it is free, runs a
+ * handler for each, then flush once: all in one event of the kernel, at a cursor that runs
+ * ahead of virtual time (the disk holds it). It is busy until the cursor's end; what it did
+ * on the way are effects, see node_effects.c. A handler that detaches goes on in a read
+ * lane with a cursor of its own; engine maintenance has another one, see node_engine.c.
  *
  *     now          cursor -->                                 busy_until
  *      |-- handler --|-- handler --|------ flush (sync) -------|
@@ -20,24 +20,27 @@
  *                        x crash here: sent, not synced, not answered
  *
  * Invariants
- *   I1  Node code runs only inside node_guarded: at most one piece of it at a time, its broken
- *       contracts and panics unwind to there, and it has no other way into the simulator than
- * env, vfs and allocator. I2  No effect is earlier than the code that made it, and none is seen
- * before its stamp. I3  A stop at time c leaves what was stamped before c and nothing after:
- * effects and timers are dropped, the disk takes back its own. If an effect of the node has
- * fired at c itself, the stop counts as just after c (stop_time), so that what an answer rests
- * on is not taken back from under it. I4  While paused, nothing fires and no code runs. At the
- * end everything that was still to come comes later by the pause's length; the clock went on,
- * so timers that came due meanwhile are in the inbox, with the messages that arrived. I5  A
- * stop empties the heap, the inbox and the open requests. Only disk and clock survive.
+ *   I1  Node code runs only inside node_guarded: at most one piece of it at a time, its
+ *       broken contracts and panics unwind to there, and it has no other way into the
+ *       simulator than env, vfs and allocator.
+ *   I2  No effect is earlier than the code that made it, and none is seen before its stamp.
+ *   I3  A stop at time c leaves what was stamped before c and nothing after: effects and
+ *       timers are dropped, the disk takes back its own. If an effect of the node has fired
+ *       at c itself, the stop counts as just after c (stop_time), so that what an answer
+ *       rests on is not taken back from under it.
+ *   I4  While paused, nothing fires and no code runs. At the end everything that was still
+ *       to come comes later by the pause's length; the clock went on, so timers that came
+ *       due meanwhile are in the inbox, with the messages that arrived.
+ *   I5  A stop empties the heap, the inbox and the open requests. Only disk and clock
+ *       survive.
  *
- * A panic at cursor p is itself an effect, stamped one nanosecond after p: what came before it
- * happens, and a crash in between makes it void. Until then the node is doomed: it runs no more
- * code.
+ * A panic at cursor p is itself an effect, stamped one nanosecond after p: what came before
+ * it happens, and a crash in between makes it void. Until then the node is doomed: it runs
+ * no more code.
  *
  * While it boots, a node listens already: what arrives waits in the inbox. A message for a
- * process that is down is gone. Timers and commands are never refused for lack of room in the
- * inbox.
+ * process that is down is gone. Timers and commands are never refused for lack of room in
+ * the inbox.
  *
  * Not modelled: more than one server thread; CPU contention between lanes; swapping.
  */

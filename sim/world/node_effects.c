@@ -1,8 +1,9 @@
-/* Effects: what node code does to the world, kept until the virtual time at which it happens.
+/* Effects: what node code does to the world, kept until the virtual time at which it
+ * happens.
  *
  * A handler runs at virtual time t in one go, with a cursor that runs ahead. What it sends,
- * answers and notes is kept as an effect stamped with the cursor; effects of one instant made
- * in a row form a moment, and a moment is one event of the kernel.
+ * answers and notes is kept as an effect stamped with the cursor; effects of one instant
+ * made in a row form a moment, and a moment is one event of the kernel.
  *
  *     node_effect --> pending --node_moment_fire--> done
  *                      |  ^
@@ -11,8 +12,8 @@
  *                      +--node_effects_drop--> never happened: a crash
  *
  * I1  What is pending has a stamp >= now, unless the node is paused.
- * I2  Effects of one moment fire in the order in which the code made them, also when ties are
- *     shuffled: two messages sent in a row depart in a row.
+ * I2  Effects of one moment fire in the order in which the code made them, also when ties
+ *     are shuffled: two messages sent in a row depart in a row.
  * I3  A pending moment belongs to the present incarnation: a stop drops them all.
  */
 #include "sim/world/node_internal.h"

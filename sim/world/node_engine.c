@@ -1,19 +1,21 @@
-/* The engine of a node: a proxy in front of the real one, and the background lane behind it.
+/* The engine of a node: a proxy in front of the real one, and the background lane behind
+ * it.
  *
- * Engine calls are serialised in virtual time. The scheme holds the proxy: a call of the server
- * thread first waits until the present background slice has ended, then takes its own time. A
- * slice begins only when the last engine call of the server thread is over. So no handler
- * builds on state whose I/O is still to come, and a compaction delays the foreground as a real
- * one does. Detached reads see the memory of the moment and wait for nobody.
+ * Engine calls are serialised in virtual time. The scheme holds the proxy: a call of the
+ * server thread first waits until the present background slice has ended, then takes its
+ * own time. A slice begins only when the last engine call of the server thread is over. So
+ * no handler builds on state whose I/O is still to come, and a compaction delays the
+ * foreground as a real one does. Detached reads see the memory of the moment and wait for
+ * nobody.
  *
- *     slice due --engine free--> engine_maintain or engine_sync, cursor runs on -->
- * background_until | |
- *         +--busy--> slice_waits: goes before the next batch +--more--> next
+ *     slice due --engine free--> engine_maintain or engine_sync --> background_until
+ *         |                                                              |
+ *         +--busy--> slice_waits: goes before the next batch             +--more--> next
  *
- * A saturated server thread cannot starve the lane, since a waiting slice goes before the next
- * batch; nor the lane the server, since between two slices of one piece of work a waiting batch
- * runs. An idle engine is asked every maintain_every_ns; each time that it had nothing to do
- * the wait doubles, up to 64 times, and a write brings it back.
+ * A saturated server thread cannot starve the lane, since a waiting slice goes before the
+ * next batch; nor the lane the server, since between two slices of one piece of work a
+ * waiting batch runs. An idle engine is asked every maintain_every_ns; each time that it
+ * had nothing to do the wait doubles, up to 64 times, and a write brings it back.
  *
  * Not modelled: the CPU that an engine takes (the node charges handler_ns for all of a
  * handler).

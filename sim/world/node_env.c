@@ -1,9 +1,9 @@
 /* The env of a scheme instance: every call takes effect at the handler's cursor.
  *
- * The cursor is the disk's: the disk moves it with each vfs call, charge() moves it by hand,
- * and what is made here is stamped with it. Requests are handles of slot and generation, so
- * that an answer to a request of a dead incarnation, or a second answer, is recognised and
- * ignored.
+ * The cursor is the disk's: the disk moves it with each vfs call, charge() moves it by
+ * hand, and what is made here is stamped with it. Requests are handles of slot and
+ * generation, so that an answer to a request of a dead incarnation, or a second answer, is
+ * recognised and ignored.
  */
 #define _GNU_SOURCE /* strerrorname_np: the error's name is the same in every locale */
 #include "sim/world/node_internal.h"

@@ -1,9 +1,9 @@
 /* Timers of a node: one a number, on its monotonic clock.
  *
  * A timer keeps its due time on the monotonic clock, so a change of drift only moves the
- * kernel's event. When it comes due it goes to the inbox like a message; set again or cancelled
- * before the node came to it, the entry in the inbox is void: its generation is no longer the
- * timer's.
+ * kernel's event. When it comes due it goes to the inbox like a message; set again or
+ * cancelled before the node came to it, the entry in the inbox is void: its generation is
+ * no longer the timer's.
  *
  *     (none) --node_timer_set--> armed --timer_fire--> queued --node_timer_take--> (none)
  *                                  ^                     |

@@ -9,13 +9,14 @@
  *     then                  second stores
  *     then                  client groups, added by the workload
  *
- * Machines and processes: a crash, start or pause concerns one process. Power is the machine's:
- * world_power_off (actions power_off and reboot, STONITH) stops a node and the managers beside
- * it, and starting the node starts them again. A manager named by itself stops alone.
+ * Machines and processes: a crash, start or pause concerns one process. Power is the
+ * machine's: world_power_off (actions power_off and reboot, STONITH) stops a node and the
+ * managers beside it, and starting the node starts them again. A manager named by itself
+ * stops alone.
  *
- * The end of a run (world_finish): faults that are open end, the network heals, what is paused
- * resumes, what is down starts, virtual time goes on for `quiesce`, and then every node that is
- * up is read through, at no cost and without effect on it.
+ * The end of a run (world_finish): faults that are open end, the network heals, what is
+ * paused resumes, what is down starts, virtual time goes on for `quiesce`, and then every
+ * node that is up is read through, at no cost and without effect on it.
  */
 #include "sim/world/world_internal.h"
 

@@ -4,13 +4,15 @@
  *                                 | learn_ns later
  *                                 +--MESSAGE_DIRECTORY_TELL--> every client group
  *
- * A claim under a higher epoch wins, and one under the same epoch by the holder itself; with
- * CLAIMS_LAST the latest claim wins whatever its epoch. What clients are told lags by `learn`:
- * they have to be reconfigured, and that time is part of what a failover costs. A group that
- * cannot be reached is told again every `refresh` until it can. Groups may also ask.
+ * A claim under a higher epoch wins, and one under the same epoch by the holder itself;
+ * with CLAIMS_LAST the latest claim wins whatever its epoch. What clients are told lags by
+ * `learn`: they have to be reconfigured, and that time is part of what a failover costs. A
+ * group that cannot be reached is told again every `refresh` until it can. Groups may also
+ * ask.
  *
- * It holds the node that leads at the first start, under epoch 0, so any claim with an epoch
- * replaces it. It is one process that never fails, but it has a place and can be cut off.
+ * It holds the node that leads at the first start, under epoch 0, so any claim with an
+ * epoch replaces it. It is one process that never fails, but it has a place and can be cut
+ * off.
  */
 #include "sim/world/world_internal.h"
 

@@ -104,7 +104,7 @@ struct world {
     struct fault_state *states;
     uint32_t states_count, states_capacity;
     bool wants_syncs;
-    uint32_t stopped_by_fault;      /* whom the entry that begins now is about, UINT32_MAX nobody */
+    uint32_t stopped_by_fault; /* whom the entry that begins now is about, UINT32_MAX nobody */
 };
 
 /* ---- world.c ---- */

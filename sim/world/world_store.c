@@ -1,9 +1,9 @@
 /* Second stores: a map from id to token beside the database, always up and linearizable.
  *
  * It stands for the other system that keeps ids of the database (the dashboard's Redis, a
- * search index): when the database issues an id twice, the second store is where it shows. A
- * request takes `latency` from its arrival; it takes effect when that is over, and is answered
- * then.
+ * search index): when the database issues an id twice, the second store is where it shows.
+ * A request takes `latency` from its arrival; it takes effect when that is over, and is
+ * answered then.
  *
  *     request  u64 number, u8 0 get | 1 put, u16 key size, key, u64 token (put only)
  *     reply    u64 number, u8 found (get) or 1 (put), u64 token held (get) or written (put)

@@ -1,10 +1,10 @@
 /* The story of a run: what nodes tell the world becomes facts (for checkers) and timeline
  * entries (for people).
  *
- * Facts are complete. The timeline is what an operator would note, so it is thrifty: a manager
- * that suspects the same node every second is noted once an era. An era ends when something
- * turns: a fault begins or ends, somebody comes to lead, a process stops or starts. Boots at
- * time zero are not told, nor that a follower follows.
+ * Facts are complete. The timeline is what an operator would note, so it is thrifty: a
+ * manager that suspects the same node every second is noted once an era. An era ends when
+ * something turns: a fault begins or ends, somebody comes to lead, a process stops or
+ * starts. Boots at time zero are not told, nor that a follower follows.
  */
 #define _GNU_SOURCE
 #include "sim/world/world_internal.h"
@@ -286,8 +286,7 @@ static void on_down(void *context, uint32_t endpoint, enum down_cause cause, con
     story_turn(world);
     faults_notice(world, TRIGGER_NODE_DOWN, endpoint);
     /* The entry of the fault that did it says so already. */
-    if (world->stopped_by_fault == endpoint)
-        return;
+    if (world->stopped_by_fault == endpoint) return;
     struct story_line line = {.kind = TIMELINE_NODE,
                               .endpoint = endpoint,
                               .peer = NOBODY,

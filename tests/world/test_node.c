@@ -1,6 +1,8 @@
-/* Goal: a node spends virtual time as DESIGN section 4 says: effects carry the cursor, a batch is flushed once, reads detach, background work and foreground wait for
- * each other, timers follow the node's clock.
- * Method: a scheme whose handlers are scripts (node_fixture.h) on a disk, network and CPU with constant costs, so that every effect has a time that can be reckoned.
+/* Goal: a node spends virtual time as DESIGN section 4 says: effects carry the cursor, a batch
+ * is flushed once, reads detach, timers follow the node's clock.
+ *
+ * Method: a scheme whose handlers are scripts (node_fixture.h) on a disk, network and CPU with
+ * constant costs, so that every effect has a time that can be reckoned.
  */
 #include "tests/world/node_fixture.h"
 
@@ -12,8 +14,8 @@ static void test_node_stamps_every_effect_with_the_cursor_of_its_handler(void **
     run_to(b, 2 * NS_PER_S);
     assert_int_equal(n, 1);
     assert_int_equal(when(b, "note 1"), HANDLER);
-    assert_int_equal(when(b, "sent"), HANDLER + 20 * US);                                   /* before the sync */
-    assert_int_equal(when(b, "ack 1"), HANDLER + 20 * US + CALL + SYNC);                    /* after it */
+    assert_int_equal(when(b, "sent"), HANDLER + 20 * US);                /* before the sync */
+    assert_int_equal(when(b, "ack 1"), HANDLER + 20 * US + CALL + SYNC); /* after it */
     assert_int_equal(when(b, "reply 1 0"), when(b, "ack 1"));
     assert_int_equal(when(b, "note 2"), when(b, "ack 1"));
     bench_destroy(b);
@@ -46,7 +48,8 @@ static void test_node_flushes_a_batch_once(void **state)
     assert_int_equal(node_counters(b->node)->batches - before, 1);
     assert_int_equal(after - syncs, 1);
     assert_int_equal(count_of(b, "ack"), 20);
-    assert_int_equal(when(b, "ack 2"), when(b, "ack 21"));                                   /* group commit: they leave together */
+    assert_int_equal(when(b, "ack 2"),
+                     when(b, "ack 21")); /* group commit: they leave together */
     bench_destroy(b);
 }
 
@@ -74,7 +77,8 @@ static void test_node_drops_and_counts_what_its_inbox_cannot_hold(void **state)
     node_start(b->node);
     run_to(b, NS_PER_S);
     for (int i = 0; i < 8; i++) ask(b, "r");
-    node_admin(b->node, &(struct admin_command){ADMIN_PROMOTE, 0});                          /* commands and timers always find room */
+    node_admin(b->node, &(struct admin_command){ADMIN_PROMOTE,
+                                                0}); /* commands and timers always find room */
     run_to(b, 2 * NS_PER_S);
     assert_int_equal(node_counters(b->node)->dropped_inbox, 3);
     assert_int_equal(count_of(b, "reply"), 5);
@@ -90,7 +94,7 @@ static void test_node_answers_a_request_once_and_ignores_dead_handles(void **sta
     ask(b, "r r r");
     run_to(b, NS_PER_S + 10 * MS);
     assert_int_equal(count_of(b, "reply 1"), 1);
-    ask(b, "z r");                                                                           /* the first request's handle again */
+    ask(b, "z r"); /* the first request's handle again */
     run_to(b, NS_PER_S + 20 * MS);
     assert_int_equal(count_of(b, "reply 1"), 1);
     assert_int_equal(count_of(b, "reply 2"), 1);
@@ -124,7 +128,8 @@ static void test_node_detached_reads_free_the_server_thread_at_once(void **state
     ask(b, "n1");
     run_to(b, 2 * NS_PER_S);
     assert_int_equal(when(b, "note 1"), 2 * HANDLER);
-    assert_int_equal(when(b, "reply 1 8"), HANDLER + 500 * US);                              /* the key is not there: found < 0, STATUS_ERROR */
+    assert_int_equal(when(b, "reply 1 8"),
+                     HANDLER + 500 * US); /* the key is not there: found < 0, STATUS_ERROR */
     bench_destroy(b);
 }
 
@@ -144,21 +149,25 @@ static void test_node_detached_reads_wait_for_the_first_free_lane(void **state)
     run_to(b, 2 * NS_PER_S);
     assert_int_equal(when(b, "reply 1 0"), HANDLER + 500 * US);
     assert_int_equal(when(b, "reply 2 0"), 2 * HANDLER + 300 * US);
-    assert_int_equal(when(b, "reply 3 0"), 2 * HANDLER + 400 * US);                          /* after the second, whose lane is free first */
-    assert_int_equal(when(b, "reply 4 0"), 2 * HANDLER + 500 * US);                          /* and again; before the first lane's end would be no gain */
+    assert_int_equal(when(b, "reply 3 0"),
+                     2 * HANDLER + 400 * US); /* after the second, whose lane is free first */
+    assert_int_equal(
+        when(b, "reply 4 0"),
+        2 * HANDLER + 500 * US); /* and again; before the first lane's end would be no gain */
     bench_destroy(b);
 }
 
 static void test_node_detached_code_may_only_read_send_and_reply(void **state)
 {
     (void)state;
-    static const char *const forbidden[] = {"d n1", "d t1,1", "d x1", "d p", "d R", "d f1", "d l1"};
+    static const char *const forbidden[] = {"d n1", "d t1,1", "d x1", "d p",
+                                            "d R",  "d f1",   "d l1"};
     for (size_t i = 0; i < sizeof forbidden / sizeof forbidden[0]; i++) {
         struct bench *b = bench_create();
         ask(b, forbidden[i]);
         run_to(b, 2 * NS_PER_S);
         assert_false(node_is_up(b->node));
-        assert_int_equal(count_of(b, "down 3"), 1);                                          /* DOWN_CHECK */
+        assert_int_equal(count_of(b, "down 3"), 1); /* DOWN_CHECK */
         bench_destroy(b);
     }
     struct bench *b = bench_create();
@@ -175,7 +184,7 @@ static void test_node_timers_run_by_its_own_clock(void **state)
 {
     (void)state;
     struct node_config config = bench_config();
-    config.clock.drift_ppm = -200000;                                                        /* one fifth too slow: 100 us take 125 */
+    config.clock.drift_ppm = -200000; /* one fifth too slow: 100 us take 125 */
     struct bench *b = bench_create_with(&config, 1, TIES_FIFO);
     node_start(b->node);
     run_to(b, NS_PER_S);
@@ -186,17 +195,24 @@ static void test_node_timers_run_by_its_own_clock(void **state)
     bench_destroy(b);
 }
 
-static void half_speed(struct bench *b) { node_clock_drift(b->node, -500000); }
-static void jump(struct bench *b) { node_clock_step(b->node, 3600 * NS_PER_S); }
+static void half_speed(struct bench *b)
+{
+    node_clock_drift(b->node, -500000);
+}
+static void jump(struct bench *b)
+{
+    node_clock_step(b->node, 3600 * NS_PER_S);
+}
 
 static void test_node_rescales_pending_timers_when_drift_changes(void **state)
 {
     (void)state;
     struct bench *b = bench_create();
     ask(b, "t1,1000");
-    at(b, HANDLER + 400 * US, half_speed);                                                   /* 600 us are left, which now take 1200 */
+    at(b, HANDLER + 400 * US, half_speed); /* 600 us are left, which now take 1200 */
     run_to(b, 2 * NS_PER_S);
-    assert_in_range(when(b, "timer 1"), 2 * HANDLER + 1600 * US - 2, 2 * HANDLER + 1600 * US + 2);
+    assert_in_range(when(b, "timer 1"), 2 * HANDLER + 1600 * US - 2,
+                    2 * HANDLER + 1600 * US + 2);
     bench_destroy(b);
 }
 
@@ -216,7 +232,7 @@ static void test_node_has_one_timer_a_number(void **state)
     (void)state;
     struct bench *b = bench_create();
     ask(b, "t1,100 t2,200 t1,500 x2 t3,50");
-    ask(b, "c300 x3");                                                                       /* 3 comes due while the node is busy; it is cancelled before its turn */
+    ask(b, "c300 x3"); /* 3 comes due while the node is busy; it is cancelled before its turn */
     run_to(b, 2 * NS_PER_S);
     assert_int_equal(count_of(b, "timer"), 1);
     assert_int_equal(when(b, "timer 1"), HANDLER + 500 * US + HANDLER);
@@ -249,7 +265,7 @@ static void test_node_panic_is_a_crash_at_the_cursor_and_keeps_what_came_before(
     assert_true(node_start(b->node));
     run_to(b, 3 * NS_PER_S);
     assert_true(node_is_up(b->node));
-    assert_int_equal(node_inspection(b->node)->last_position, 1);                            /* what was synced is there */
+    assert_int_equal(node_inspection(b->node)->last_position, 1); /* what was synced is there */
     bench_destroy(b);
 }
 

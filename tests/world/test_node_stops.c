@@ -1,11 +1,10 @@
-/* Goal: every way to stop a node, at any nanosecond, takes back exactly what had not happened yet (DESIGN section 4): crash, power off, wipe, pause, and stops while
- * paused or booting.
- * Method: one scripted handler with effects at known times; the stop is tried at every class of instant around each of them, and what was seen is compared with what
- * must have happened. Whole nodes with real engines are then cut at many instants of a workload with group commits and compactions, and must keep all they acknowledged.
+/* Goal: every way to stop a node, at any nanosecond, takes back exactly what had not happened
+ * yet (DESIGN section 4): crash, power off, wipe, pause, and stops while paused or booting.
+ *
+ * Method: one scripted handler with effects at known times; the stop is tried at every class of
+ * instant around each of them, and what was seen is compared with what must have happened.
  */
 #include "tests/world/node_fixture.h"
-
-#include "engines/replication/none/none.h"
 
 /* ---- crash at every class of instant inside a handler ---- */
 
@@ -41,7 +40,8 @@ static void test_node_crash_drops_exactly_the_effects_not_yet_stamped(void **sta
     }
 }
 
-static void test_node_power_loss_inside_a_handler_keeps_a_write_only_if_its_sync_had_ended(void **state)
+static void test_node_power_loss_inside_a_handler_keeps_a_write_only_if_its_sync_had_ended(
+    void **state)
 {
     (void)state;
     for (int64_t c = 0; c <= AT_NOTE2 + 5 * US; c += 1 * US) {
@@ -55,35 +55,42 @@ static void test_node_power_loss_inside_a_handler_keeps_a_write_only_if_its_sync
         run_to(b, NS_PER_S + 20 * MS);
         assert_true(node_is_up(b->node));
         uint64_t position = node_inspection(b->node)->last_position;
-        if (acknowledged)
-            assert_int_equal(position, 1);
-        if (c <= AT_SEND + CALL)
-            assert_int_equal(position, 0);
+        if (acknowledged) assert_int_equal(position, 1);
+        if (c <= AT_SEND + CALL) assert_int_equal(position, 0);
         bench_destroy(b);
     }
 }
 
-static void crash_at_once(void *context, uint32_t endpoint, uint64_t id, enum operation_type type, const struct reply *reply)
+static void crash_at_once(void *context, uint32_t endpoint, uint64_t id,
+                          enum operation_type type, const struct reply *reply)
 {
     seen_acknowledged(context, endpoint, id, type, reply);
     node_power_off(((struct bench *)context)->node, DISK_ALL_LOST, DOWN_POWER_OFF);
 }
 
-static void test_node_stopped_by_who_hears_an_answer_keeps_what_the_answer_rests_on(void **state)
+static void test_node_stopped_by_who_hears_an_answer_keeps_what_the_answer_rests_on(
+    void **state)
 {
     (void)state;
     struct node_config config = bench_config();
     static const struct env_peer peers[] = {{"n0", "r"}, {"n1", "r"}};
     struct bench *b = calloc(1, sizeof *b);
     b->kernel = kernel_create(&(struct kernel_config){.seed = 1});
-    b->network = network_create(b->kernel, &(struct network_config){.latency = constant(LATENCY), .transport = NETWORK_DATAGRAM});
-    struct node_listener listener = {.context = b, .note = seen_note, .acknowledged = crash_at_once, .down = seen_down, .up = seen_up};
+    b->network =
+        network_create(b->kernel, &(struct network_config){.latency = constant(LATENCY),
+                                                           .transport = NETWORK_DATAGRAM});
+    struct node_listener listener = {.context = b,
+                                     .note = seen_note,
+                                     .acknowledged = crash_at_once,
+                                     .down = seen_down,
+                                     .up = seen_up};
     b->node = node_create(b->kernel, b->network, CLIENT, &config, peers, 2, 0, &listener);
     network_add(b->network, "n0", 0, NETWORK_OWN_MACHINE, node_receive, b->node);
     network_add(b->network, "client", 0, NETWORK_OWN_MACHINE, client_receive, b);
     node_start(b->node);
     run_to(b, NS_PER_S);
-    ask(b, "w s r n2");                     /* the answer has the same stamp as the sync's end, and so has the note */
+    ask(b,
+        "w s r n2"); /* the answer has the same stamp as the sync's end, and so has the note */
     run_to(b, 2 * NS_PER_S);
     assert_false(node_is_up(b->node));
     assert_int_equal(count_of(b, "ack"), 1);
@@ -108,7 +115,7 @@ static void test_node_stop_empties_inbox_requests_timers_and_heap(void **state)
     assert_true(node_is_up(b->node));
     assert_int_equal(count_of(b, "note"), 0);
     assert_int_equal(count_of(b, "timer"), 0);
-    ask(b, "r");                            /* the handle of the new incarnation is not that of the dead requests */
+    ask(b, "r"); /* the handle of the new incarnation is not that of the dead requests */
     run_to(b, 3 * NS_PER_S);
     assert_int_equal(count_of(b, "reply"), 1);
     assert_int_equal(count_of(b, "reply 4 0"), 1);
@@ -158,7 +165,7 @@ static void test_node_boot_takes_time_and_can_be_crashed(void **state)
     node_start(b->node);
     assert_false(node_is_up(b->node));
     assert_true(node_is_booting(b->node));
-    ask(b, "n1");                           /* waits in the inbox */
+    ask(b, "n1"); /* waits in the inbox */
     run_to(b, NS_PER_S);
     int64_t up = when(b, "up 0") + NS_PER_S;
     assert_true(up > 0);
@@ -190,7 +197,7 @@ static void test_node_that_cannot_start_says_so_and_stays_down(void **state)
     assert_int_equal(count_of(b, "down"), 0);
     assert_false(node_is_up(b->node));
     assert_false(node_is_booting(b->node));
-    assert_true(node_start(b->node));       /* and may be started again */
+    assert_true(node_start(b->node)); /* and may be started again */
     bench_destroy(b);
 }
 
@@ -205,7 +212,7 @@ static void test_node_pause_shifts_what_was_still_to_come_by_its_length(void **s
     at(b, AT_SEND + 5 * US + 7 * MS, do_resume);
     run_to(b, 2 * NS_PER_S);
     assert_int_equal(when(b, "note 1"), AT_NOTE1);
-    assert_int_equal(when(b, "sent"), AT_SEND);                 /* departed: the pause cannot touch it */
+    assert_int_equal(when(b, "sent"), AT_SEND); /* departed: the pause cannot touch it */
     assert_int_equal(when(b, "ack 1"), AT_ACK + 7 * MS);
     assert_int_equal(when(b, "reply 1 0"), AT_ACK + 7 * MS);
     assert_int_equal(when(b, "note 2"), AT_NOTE2 + 7 * MS);
@@ -219,7 +226,7 @@ static void test_node_pause_shifts_again_when_another_one_falls_in_between(void 
     ask(b, "n1 c20 m1 w s r c30 n2");
     at(b, AT_SEND + 5 * US, do_pause);
     at(b, AT_SEND + 5 * US + 7 * MS, do_resume);
-    at(b, AT_ACK + 7 * MS + 10 * US, do_pause);                 /* between ack and note 2 as shifted */
+    at(b, AT_ACK + 7 * MS + 10 * US, do_pause); /* between ack and note 2 as shifted */
     at(b, AT_ACK + 10 * MS + 10 * US, do_resume);
     run_to(b, 2 * NS_PER_S);
     assert_int_equal(when(b, "ack 1"), AT_ACK + 7 * MS);
@@ -258,8 +265,14 @@ static void test_node_pause_shifts_disk_effects_too(void **state)
     }
 }
 
-static void do_ask_note9(struct bench *b) { ask(b, "n9"); }
-static void do_evict(struct bench *b) { node_evict(b->node); }
+static void do_ask_note9(struct bench *b)
+{
+    ask(b, "n9");
+}
+static void do_evict(struct bench *b)
+{
+    node_evict(b->node);
+}
 
 static void test_node_paused_is_silent_while_inbox_and_clock_go_on(void **state)
 {
@@ -271,10 +284,12 @@ static void test_node_paused_is_silent_while_inbox_and_clock_go_on(void **state)
     at(b, 3 * MS, do_evict);
     at(b, 6 * MS, do_resume);
     run_to(b, 2 * NS_PER_S);
-    /* Timer 1 came due first, while frozen, after the message was asked for: they are handled at the end in order of arrival. */
+    /* Timer 1 came due first, while frozen, after the message was asked for: they are handled
+     * at the end in order of arrival. */
     assert_int_equal(when(b, "note 9"), 6 * MS + HANDLER);
     assert_int_equal(when(b, "timer 1"), 6 * MS + 2 * HANDLER);
-    assert_int_equal(when(b, "timer 2"), HANDLER + 9 * MS + HANDLER);      /* not shifted: it was set before the pause */
+    assert_int_equal(when(b, "timer 2"),
+                     HANDLER + 9 * MS + HANDLER); /* not shifted: it was set before the pause */
     bench_destroy(b);
 }
 
@@ -282,7 +297,7 @@ static void test_node_timers_set_beyond_the_pause_are_shifted_with_their_handler
 {
     (void)state;
     struct bench *b = bench_create();
-    ask(b, "c1000 t1,500 n1");              /* set at 1010 us; the pause begins at 500 us */
+    ask(b, "c1000 t1,500 n1"); /* set at 1010 us; the pause begins at 500 us */
     at(b, 500 * US, do_pause);
     at(b, 4500 * US, do_resume);
     run_to(b, 2 * NS_PER_S);
@@ -299,7 +314,7 @@ static void test_node_timers_in_a_pause_with_drift_follow_the_clock(void **state
     struct bench *b = bench_create_with(&config, 1, TIES_FIFO);
     node_start(b->node);
     run_to(b, NS_PER_S);
-    ask(b, "c1000 t1,500");                 /* set at 1010 us, due 1 ms later in true time */
+    ask(b, "c1000 t1,500"); /* set at 1010 us, due 1 ms later in true time */
     at(b, 500 * US, do_pause);
     at(b, 4500 * US, do_resume);
     run_to(b, 2 * NS_PER_S);
@@ -337,7 +352,7 @@ static void test_node_crash_while_paused_drops_what_the_pause_held(void **state)
     at(b, 50 * US, do_pause);
     at(b, 1 * MS, do_crash);
     at(b, 2 * MS, do_start);
-    at(b, 3 * MS, do_resume);               /* nothing to resume: the new process is not paused */
+    at(b, 3 * MS, do_resume); /* nothing to resume: the new process is not paused */
     run_to(b, 2 * NS_PER_S);
     assert_int_equal(count_of(b, "note"), 0);
     assert_int_equal(count_of(b, "reply"), 0);
@@ -357,7 +372,7 @@ static void test_node_is_shot_also_when_paused_or_down(void **state)
 {
     (void)state;
     struct bench *b = bench_create();
-    ask(b, "w r");                          /* acknowledged, not synced */
+    ask(b, "w r"); /* acknowledged, not synced */
     at(b, 2 * MS, do_pause);
     at(b, 3 * MS, send_stonith);
     run_to(b, NS_PER_S + 10 * MS);
@@ -368,8 +383,8 @@ static void test_node_is_shot_also_when_paused_or_down(void **state)
 
     b = bench_create();
     ask(b, "w r");
-    at(b, 2 * MS, do_crash);                /* the machine is still on: its page cache holds the write */
-    at(b, 3 * MS, send_stonith);            /* until it is shot */
+    at(b, 2 * MS, do_crash);     /* the machine is still on: its page cache holds the write */
+    at(b, 3 * MS, send_stonith); /* until it is shot */
     run_to(b, NS_PER_S + 10 * MS);
     node_start(b->node);
     run_to(b, 2 * NS_PER_S);
@@ -395,8 +410,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_node_crash_drops_exactly_the_effects_not_yet_stamped),
-        cmocka_unit_test(test_node_power_loss_inside_a_handler_keeps_a_write_only_if_its_sync_had_ended),
-        cmocka_unit_test(test_node_stopped_by_who_hears_an_answer_keeps_what_the_answer_rests_on),
+        cmocka_unit_test(
+            test_node_power_loss_inside_a_handler_keeps_a_write_only_if_its_sync_had_ended),
+        cmocka_unit_test(
+            test_node_stopped_by_who_hears_an_answer_keeps_what_the_answer_rests_on),
         cmocka_unit_test(test_node_stop_empties_inbox_requests_timers_and_heap),
         cmocka_unit_test(test_node_down_hears_nothing),
         cmocka_unit_test(test_node_wipe_leaves_an_empty_disk),

@@ -1,10 +1,9 @@
-/* Goal: the world assembles endpoints in the documented order, the directory and the second stores keep their contracts, machines and processes stop as documented, the
- * story is complete in facts and thrifty in the timeline, and finish heals, restarts and reads everything.
+/* Goal: the world assembles endpoints in the documented order, the directory and the second
+ * stores keep their contracts, machines and processes stop as documented, the story is complete
+ * in facts and thrifty in the timeline, and finish heals, restarts and reads everything.
  * Method: scripted nodes (world_fixture.h) at constant latencies.
  */
 #include "tests/world/world_fixture.h"
-
-#include "engines/replication/none/none.h"
 
 static void test_world_numbers_nodes_managers_directory_stores_and_then_groups(void **state)
 {
@@ -28,13 +27,14 @@ static void test_world_numbers_nodes_managers_directory_stores_and_then_groups(v
 
 /* ---- directory ---- */
 
-static void test_world_directory_tells_the_initial_leader_at_once_and_a_new_one_after_learn(void **state)
+static void test_world_directory_tells_the_initial_leader_at_once_and_a_new_one_after_learn(
+    void **state)
 {
     (void)state;
     struct world_config config = scene_config();
     struct scene *s = scene_start(&config);
     assert_int_equal(seen_at(s, "tell 0 0"), LATENCY);
-    order(s, 2, "l2");                                  /* n2 claims for itself under epoch 5 */
+    order(s, 2, "l2"); /* n2 claims for itself under epoch 5 */
     kernel_run(s->kernel, 500 * MS);
     assert_int_equal(seen_at(s, "tell 2 5"), 100 * MS + HANDLER + LATENCY + 50 * MS + LATENCY);
     assert_int_equal(facts_of(s, FACT_LEADER, DIRECTORY), 2);
@@ -59,11 +59,11 @@ static void test_world_directory_grants_the_highest_epoch_or_the_last_claim(void
         struct scene *s = scene_start(&config);
         claim(s, 1, 3);
         kernel_run(s->kernel, 200 * MS);
-        claim(s, 2, 3);                                 /* the same epoch by another */
+        claim(s, 2, 3); /* the same epoch by another */
         kernel_run(s->kernel, 300 * MS);
-        claim(s, 0, 2);                                 /* a lower one */
+        claim(s, 0, 2); /* a lower one */
         kernel_run(s->kernel, 400 * MS);
-        claim(s, 7, 9);                                 /* no such node: never */
+        claim(s, 7, 9); /* no such node: never */
         group_send(s, DIRECTORY, MESSAGE_CLAIM, MESSAGE_CONTROL, BYTES_LITERAL("garbage"));
         kernel_run(s->kernel, 500 * MS);
         assert_int_equal(seen_count(s, "answer"), 4);
@@ -81,13 +81,16 @@ static void test_world_directory_grants_the_highest_epoch_or_the_last_claim(void
     }
 }
 
-static void test_world_directory_tells_groups_that_were_cut_off_at_the_next_refresh(void **state)
+static void test_world_directory_tells_groups_that_were_cut_off_at_the_next_refresh(
+    void **state)
 {
     (void)state;
     struct world_config config = scene_config();
     struct scene *s = scene_start(&config);
     static const int32_t from[] = {(int32_t)DIRECTORY}, to[] = {(int32_t)GROUP};
-    uint32_t rule = network_rule_add(world_network(s->world), &(struct network_rule){.kind = RULE_CUT, .from = {from, 1}, .to = {to, 1}});
+    uint32_t rule = network_rule_add(
+        world_network(s->world),
+        &(struct network_rule){.kind = RULE_CUT, .from = {from, 1}, .to = {to, 1}});
     claim(s, 1, 1);
     kernel_run(s->kernel, 420 * MS);
     assert_int_equal(seen_count(s, "tell 1"), 0);
@@ -107,7 +110,8 @@ static void test_world_directory_answers_who_asks_with_what_clients_know(void **
     s->lines_count = 0;
     claim(s, 1, 1);
     kernel_run(s->kernel, 110 * MS);
-    group_send(s, DIRECTORY, MESSAGE_DIRECTORY_ASK, MESSAGE_CLIENT, bytes_of(NULL, 0));     /* claimed, but not learned yet */
+    group_send(s, DIRECTORY, MESSAGE_DIRECTORY_ASK, MESSAGE_CLIENT,
+               bytes_of(NULL, 0)); /* claimed, but not learned yet */
     kernel_run(s->kernel, 140 * MS);
     assert_int_equal(seen_count(s, "tell 0 0"), 1);
     kernel_run(s->kernel, 300 * MS);
@@ -119,7 +123,8 @@ static void test_world_directory_answers_who_asks_with_what_clients_know(void **
 
 /* ---- second store ---- */
 
-static void store_ask(struct scene *s, uint64_t number, bool put, const char *key, uint64_t token)
+static void store_ask(struct scene *s, uint64_t number, bool put, const char *key,
+                      uint64_t token)
 {
     unsigned char bytes[64];
     size_t size = strlen(key);
@@ -128,7 +133,8 @@ static void store_ask(struct scene *s, uint64_t number, bool put, const char *ke
     put_u16(bytes + 9, (uint16_t)size);
     memcpy(bytes + 11, key, size);
     put_u64(bytes + 11 + size, token);
-    group_send(s, STORE, MESSAGE_STORE_REQUEST, MESSAGE_CLIENT, bytes_of(bytes, 11 + size + (put ? 8 : 0)));
+    group_send(s, STORE, MESSAGE_STORE_REQUEST, MESSAGE_CLIENT,
+               bytes_of(bytes, 11 + size + (put ? 8 : 0)));
 }
 
 static void test_world_second_store_maps_ids_to_tokens_with_its_latency(void **state)
@@ -143,7 +149,7 @@ static void test_world_second_store_maps_ids_to_tokens_with_its_latency(void **s
     store_ask(s, 4, true, "row-1", 78);
     kernel_run(s->kernel, 300 * MS);
     store_ask(s, 5, false, "row-1", 0);
-    for (int i = 0; i < 500; i++) {                     /* it grows */
+    for (int i = 0; i < 500; i++) { /* it grows */
         char key[16];
         snprintf(key, sizeof key, "k%d", i);
         store_ask(s, 1000 + (uint64_t)i, true, key, (uint64_t)i + 1);
@@ -165,15 +171,17 @@ static void test_world_second_store_maps_ids_to_tokens_with_its_latency(void **s
         assert_true(seen_at(s, text) > 0);
     }
     group_send(s, STORE, MESSAGE_STORE_REQUEST, MESSAGE_CLIENT, BYTES_LITERAL("short"));
-    group_send(s, STORE, MESSAGE_STORE_REQUEST, MESSAGE_CLIENT, BYTES_LITERAL("12345678\1\377\377too long a key"));
-    store_ask(s, 9999, false, "row-1", 0);              /* under way when the world ends */
+    group_send(s, STORE, MESSAGE_STORE_REQUEST, MESSAGE_CLIENT,
+               BYTES_LITERAL("12345678\1\377\377too long a key"));
+    store_ask(s, 9999, false, "row-1", 0); /* under way when the world ends */
     kernel_run(s->kernel, 501 * MS + 10 * US);
     scene_destroy(s);
 }
 
 /* ---- machines and processes ---- */
 
-static void test_world_stonith_stops_the_machine_with_its_manager_and_a_crash_does_not(void **state)
+static void test_world_stonith_stops_the_machine_with_its_manager_and_a_crash_does_not(
+    void **state)
 {
     (void)state;
     struct world_config config = scene_config();
@@ -200,15 +208,16 @@ static void test_world_facts_are_complete_and_the_timeline_is_thrifty(void **sta
     (void)state;
     struct world_config config = scene_config();
     struct scene *s = scene_start(&config);
-    assert_int_equal(s->records.timeline.count, 1);      /* the boot is not told, the leader is */
+    assert_int_equal(s->records.timeline.count, 1); /* the boot is not told, the leader is */
     assert_int_equal(told(s, "n0 becomes leader (epoch 1)"), 1);
     assert_int_equal(facts_of(s, FACT_UP, 2), 1);
     assert_int_equal(facts_of(s, FACT_ROLE, 1), 1);
-    for (int i = 0; i < 5; i++) order(s, 1, "n9 r");     /* CATCHING_UP, again and again: told once */
+    for (int i = 0; i < 5; i++)
+        order(s, 1, "n9 r"); /* CATCHING_UP, again and again: told once */
     kernel_run(s->kernel, 200 * MS);
     assert_int_equal(told(s, "n1 catches up"), 1);
     assert_int_equal(facts_of(s, FACT_ACK, 1), 5);
-    node_crash(world_node(s->world, 2), DOWN_CRASH, "");  /* something turned: then again */
+    node_crash(world_node(s->world, 2), DOWN_CRASH, ""); /* something turned: then again */
     order(s, 1, "n9");
     kernel_run(s->kernel, 300 * MS);
     assert_int_equal(told(s, "n1 catches up"), 2);
@@ -219,7 +228,8 @@ static void test_world_facts_are_complete_and_the_timeline_is_thrifty(void **sta
     order(s, 1, "P");
     kernel_run(s->kernel, 500 * MS);
     assert_int_equal(told(s, "n1 stops itself: scripted: EIO"), 1);
-    for (size_t i = 1; i < s->records.facts.count; i++) assert_true(s->records.facts.items[i].time_ns >= s->records.facts.items[i - 1].time_ns);
+    for (size_t i = 1; i < s->records.facts.count; i++)
+        assert_true(s->records.facts.items[i].time_ns >= s->records.facts.items[i - 1].time_ns);
     scene_destroy(s);
 }
 
@@ -233,7 +243,9 @@ static void test_world_samples_inspections(void **state)
     kernel_run(s->kernel, 200 * MS);
     uint64_t applied = 0, lag = 0;
     for (size_t i = 0; i < s->records.facts.count; i++)
-        if (s->records.facts.items[i].kind == FACT_INSPECT && s->records.facts.items[i].endpoint == 2) applied = s->records.facts.items[i].a, lag = s->records.facts.items[i].c;
+        if (s->records.facts.items[i].kind == FACT_INSPECT &&
+            s->records.facts.items[i].endpoint == 2)
+            applied = s->records.facts.items[i].a, lag = s->records.facts.items[i].c;
     assert_int_equal(applied, 3);
     assert_int_equal(lag, 7);
     assert_in_range(facts_of(s, FACT_INSPECT, 2), 18, 20);
@@ -254,7 +266,11 @@ static void test_world_finish_heals_restarts_resumes_and_reads_every_node(void *
     node_crash(world_node(s->world, 2), DOWN_CRASH, "");
     node_pause(world_node(s->world, 0));
     network_rule_add(world_network(s->world), &(struct network_rule){.kind = RULE_CUT});
-    assert_int_equal(world_finish(s->world, &(struct world_finish){.heal = true, .restart = true, .quiesce_ns = NS_PER_S, .read_all = true}), KERNEL_DONE);
+    assert_int_equal(world_finish(s->world, &(struct world_finish){.heal = true,
+                                                                   .restart = true,
+                                                                   .quiesce_ns = NS_PER_S,
+                                                                   .read_all = true}),
+                     KERNEL_DONE);
     for (uint32_t i = 0; i < NODES; i++) assert_true(node_is_up(world_node(s->world, i)));
     assert_false(node_is_paused(world_node(s->world, 0)));
     assert_true(network_reachable(world_network(s->world), 0, 1, MESSAGE_CONTROL));
@@ -267,12 +283,13 @@ static void test_world_finish_heals_restarts_resumes_and_reads_every_node(void *
         if (fact->kind == FACT_FINAL_COUNT) assert_int_equal(fact->c, 1);
         if (fact->kind == FACT_FINAL && fact->endpoint == 0) {
             assert_int_equal(fact->b, 1);
-            assert_string_equal(history_name(s->records.history, (uint32_t)fact->a, NULL), "1.v");
+            assert_string_equal(history_name(s->records.history, (uint32_t)fact->a, NULL),
+                                "1.v");
         }
     }
     scene_destroy(s);
 
-    s = scene_start(&config);                            /* and leaves alone what it is not asked to touch */
+    s = scene_start(&config); /* and leaves alone what it is not asked to touch */
     node_crash(world_node(s->world, 2), DOWN_CRASH, "");
     node_pause(world_node(s->world, 0));
     world_finish(s->world, &(struct world_finish){.quiesce_ns = NS_PER_S});
@@ -296,7 +313,8 @@ static uint64_t run_once(uint64_t seed)
         kernel_run(s->kernel, (i + 1) * 20 * MS);
         for (uint32_t n = 0; n < NODES; n++) order(s, n, "w s p m0 m1 R d i r");
     }
-    world_finish(s->world, &(struct world_finish){.heal = true, .restart = true, .quiesce_ns = NS_PER_S});
+    world_finish(s->world,
+                 &(struct world_finish){.heal = true, .restart = true, .quiesce_ns = NS_PER_S});
     uint64_t hash = kernel_trace_hash(s->kernel);
     scene_destroy(s);
     return hash;
@@ -332,12 +350,15 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_world_numbers_nodes_managers_directory_stores_and_then_groups),
-        cmocka_unit_test(test_world_directory_tells_the_initial_leader_at_once_and_a_new_one_after_learn),
+        cmocka_unit_test(
+            test_world_directory_tells_the_initial_leader_at_once_and_a_new_one_after_learn),
         cmocka_unit_test(test_world_directory_grants_the_highest_epoch_or_the_last_claim),
-        cmocka_unit_test(test_world_directory_tells_groups_that_were_cut_off_at_the_next_refresh),
+        cmocka_unit_test(
+            test_world_directory_tells_groups_that_were_cut_off_at_the_next_refresh),
         cmocka_unit_test(test_world_directory_answers_who_asks_with_what_clients_know),
         cmocka_unit_test(test_world_second_store_maps_ids_to_tokens_with_its_latency),
-        cmocka_unit_test(test_world_stonith_stops_the_machine_with_its_manager_and_a_crash_does_not),
+        cmocka_unit_test(
+            test_world_stonith_stops_the_machine_with_its_manager_and_a_crash_does_not),
         cmocka_unit_test(test_world_facts_are_complete_and_the_timeline_is_thrifty),
         cmocka_unit_test(test_world_samples_inspections),
         cmocka_unit_test(test_world_finish_heals_restarts_resumes_and_reads_every_node),

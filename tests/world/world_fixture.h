@@ -1,5 +1,6 @@
-/* What the tests of the world and of the faults share: three nodes n0 n1 n2 and a manager m0 on the machine of n1, all under the scripted scheme of node_fixture.h,
- * a directory, a second store "store", and a client endpoint. Requests go to nodes directly, at once.
+/* What the tests of the world and of the faults share: three nodes n0 n1 n2 and a manager m0 on
+ * the machine of n1, all under the scripted scheme of node_fixture.h, a directory, a second
+ * store "store", and a client endpoint. Requests go to nodes directly, at once.
  */
 #ifndef FAULTLINE_TESTS_WORLD_WORLD_FIXTURE_H
 #define FAULTLINE_TESTS_WORLD_WORLD_FIXTURE_H
@@ -34,8 +35,18 @@ static inline void follower_inspect(struct scheme *scheme, struct scheme_inspect
 }
 
 static const struct scheme_ops world_script_scheme = {
-    .abi_version = SCHEME_ABI_VERSION, .struct_size = sizeof(struct scheme_ops), .name = "script", .doc = "", .start = quiet_start, .receive = script_receive,
-    .request = script_request, .timer = script_timer, .flush = script_flush, .admin = script_admin, .inspect = follower_inspect, .manager = &world_script_scheme,
+    .abi_version = SCHEME_ABI_VERSION,
+    .struct_size = sizeof(struct scheme_ops),
+    .name = "script",
+    .doc = "",
+    .start = quiet_start,
+    .receive = script_receive,
+    .request = script_request,
+    .timer = script_timer,
+    .flush = script_flush,
+    .admin = script_admin,
+    .inspect = follower_inspect,
+    .manager = &world_script_scheme,
 };
 
 struct scene {
@@ -60,18 +71,28 @@ static inline void scene_log(struct scene *scene, const char *format, ...)
     va_end(arguments);
 }
 
-static inline void group_receive(void *context, uint32_t from, enum message_class message_class, uint32_t kind, struct payload *payload)
+static inline void group_receive(void *context, uint32_t from, enum message_class message_class,
+                                 uint32_t kind, struct payload *payload)
 {
     (void)from, (void)message_class;
     struct scene *scene = context;
     const unsigned char *p = payload->data;
-    if (kind == MESSAGE_DIRECTORY_TELL) scene_log(scene, "tell %u %llu", get_u32(p), (unsigned long long)get_u64(p + 4));
-    else if (kind == MESSAGE_STORE_REPLY) scene_log(scene, "store %llu %u %llu", (unsigned long long)get_u64(p), p[8], (unsigned long long)get_u64(p + 9));
-    else if (kind == MESSAGE_REPLY) scene_log(scene, "reply %llu", (unsigned long long)get_u64(p));
-    else if (kind == MESSAGE_CLAIM_ANSWER) scene_log(scene, "answer %u %u %llu", p[0], get_u32(p + 1), (unsigned long long)get_u64(p + 5));
+    if (kind == MESSAGE_DIRECTORY_TELL)
+        scene_log(scene, "tell %u %llu", get_u32(p), (unsigned long long)get_u64(p + 4));
+    else if (kind == MESSAGE_STORE_REPLY)
+        scene_log(scene, "store %llu %u %llu", (unsigned long long)get_u64(p), p[8],
+                  (unsigned long long)get_u64(p + 9));
+    else if (kind == MESSAGE_REPLY)
+        scene_log(scene, "reply %llu", (unsigned long long)get_u64(p));
+    else if (kind == MESSAGE_CLAIM_ANSWER)
+        scene_log(scene, "answer %u %u %llu", p[0], get_u32(p + 1),
+                  (unsigned long long)get_u64(p + 5));
 }
 
-static inline void group_pause(void *context, bool paused) { ((struct scene *)context)->is_paused = paused; }
+static inline void group_pause(void *context, bool paused)
+{
+    ((struct scene *)context)->is_paused = paused;
+}
 
 static inline struct world_config scene_config(void)
 {
@@ -81,12 +102,25 @@ static inline struct world_config scene_config(void)
     static const struct world_store stores[] = {{"store", 0, 300 * US}};
     static const char *const names[] = {"n0", "n1", "n2"};
     struct node_config like = bench_config();
-    for (uint32_t i = 0; i < NODES; i++) nodes[i] = (struct world_node){.name = names[i], .disk = like.disk};
+    for (uint32_t i = 0; i < NODES; i++)
+        nodes[i] = (struct world_node){.name = names[i], .disk = like.disk};
     managers[0] = (struct world_manager){.name = "m0", .node = 1};
     return (struct world_config){
-        .regions = regions, .regions_count = 1, .nodes = nodes, .nodes_count = NODES, .managers = managers, .managers_count = 1, .stores = stores, .stores_count = 1,
-        .directory = {.learn_ns = 50 * MS, .refresh_ns = 100 * MS}, .engine = like.engine, .scheme = &world_script_scheme, .handler_ns = HANDLER,
-        .network = {.latency = constant(LATENCY), .local_latency = constant(10 * US), .transport = NETWORK_DATAGRAM},
+        .regions = regions,
+        .regions_count = 1,
+        .nodes = nodes,
+        .nodes_count = NODES,
+        .managers = managers,
+        .managers_count = 1,
+        .stores = stores,
+        .stores_count = 1,
+        .directory = {.learn_ns = 50 * MS, .refresh_ns = 100 * MS},
+        .engine = like.engine,
+        .scheme = &world_script_scheme,
+        .handler_ns = HANDLER,
+        .network = {.latency = constant(LATENCY),
+                    .local_latency = constant(10 * US),
+                    .transport = NETWORK_DATAGRAM},
     };
 }
 
@@ -97,7 +131,9 @@ static inline struct scene *scene_create(const struct world_config *config, uint
     scene->kernel = kernel_create(&(struct kernel_config){.seed = seed});
     scene->records.history = history_create();
     scene->world = world_create(&scene->config, scene->kernel, &scene->records);
-    assert_int_equal(network_add(world_network(scene->world), "group", 0, NETWORK_OWN_MACHINE, group_receive, scene), GROUP);
+    assert_int_equal(network_add(world_network(scene->world), "group", 0, NETWORK_OWN_MACHINE,
+                                 group_receive, scene),
+                     GROUP);
     world_on_pause(scene->world, GROUP, group_pause, scene);
     return scene;
 }
@@ -108,7 +144,8 @@ static inline struct scene *scene_start(const struct world_config *config)
     struct scene *scene = scene_create(config, 1);
     world_start(scene->world);
     kernel_run(scene->kernel, 100 * MS);
-    for (uint32_t i = 0; i <= MANAGER; i++) assert_true(node_is_up(world_node(scene->world, i)));
+    for (uint32_t i = 0; i <= MANAGER; i++)
+        assert_true(node_is_up(world_node(scene->world, i)));
     return scene;
 }
 
@@ -129,26 +166,34 @@ static inline void order(struct scene *scene, uint32_t node, const char *script)
     put_u64(head, number);
     int size = snprintf((char *)value, sizeof value, "%llu.v", (unsigned long long)number);
     struct buffer body = {.allocator = &allocator_system};
-    operation_encode(&(struct operation){.type = OPERATION_WRITE, .key = bytes_string(script), .value = bytes_of(value, (size_t)size), .id = number}, &body);
+    operation_encode(&(struct operation){.type = OPERATION_WRITE,
+                                         .key = bytes_string(script),
+                                         .value = bytes_of(value, (size_t)size),
+                                         .id = number},
+                     &body);
     struct bytes slice = buffer_bytes(&body);
     struct payload *payload = payload_create(bytes_of(head, 8), &slice, 1);
-    node_receive(world_node(scene->world, node), GROUP, MESSAGE_CLIENT, MESSAGE_REQUEST, payload);
+    node_receive(world_node(scene->world, node), GROUP, MESSAGE_CLIENT, MESSAGE_REQUEST,
+                 payload);
     payload_release(payload);
     buffer_deinit(&body);
 }
 
-static inline void group_send(struct scene *scene, uint32_t to, uint32_t kind, enum message_class message_class, struct bytes bytes)
+static inline void group_send(struct scene *scene, uint32_t to, uint32_t kind,
+                              enum message_class message_class, struct bytes bytes)
 {
     struct payload *payload = payload_create(bytes, NULL, 0);
     network_send(world_network(scene->world), GROUP, to, message_class, kind, payload);
     payload_release(payload);
 }
 
-static inline uint32_t facts_of(const struct scene *scene, enum fact_kind kind, uint32_t endpoint)
+static inline uint32_t facts_of(const struct scene *scene, enum fact_kind kind,
+                                uint32_t endpoint)
 {
     uint32_t count = 0;
     for (size_t i = 0; i < scene->records.facts.count; i++)
-        count += scene->records.facts.items[i].kind == kind && scene->records.facts.items[i].endpoint == endpoint;
+        count += scene->records.facts.items[i].kind == kind &&
+                 scene->records.facts.items[i].endpoint == endpoint;
     return count;
 }
 
@@ -156,7 +201,8 @@ static inline uint32_t facts_of(const struct scene *scene, enum fact_kind kind, 
 static inline uint32_t told(const struct scene *scene, const char *part)
 {
     uint32_t count = 0;
-    for (size_t i = 0; i < scene->records.timeline.count; i++) count += strstr(scene->records.timeline.items[i].text, part) != NULL;
+    for (size_t i = 0; i < scene->records.timeline.count; i++)
+        count += strstr(scene->records.timeline.items[i].text, part) != NULL;
     return count;
 }
 
@@ -170,7 +216,8 @@ static inline int64_t seen_at(const struct scene *scene, const char *text)
 static inline uint32_t seen_count(const struct scene *scene, const char *prefix)
 {
     uint32_t count = 0;
-    for (uint32_t i = 0; i < scene->lines_count; i++) count += !strncmp(scene->lines[i].text, prefix, strlen(prefix));
+    for (uint32_t i = 0; i < scene->lines_count; i++)
+        count += !strncmp(scene->lines[i].text, prefix, strlen(prefix));
     return count;
 }
 
