@@ -573,6 +573,62 @@ static void test_a_failed_sync_of_the_log_stops_the_node(void **state)
     fake_destroy(f);
 }
 
+/* Cuts the disk of `victim` at its n-th operation for n = 1, 2, ... until a run is untouched:
+ * whatever was acknowledged is there when the node is back, and the copies agree. */
+static void cut_everywhere(uint32_t victim, bool engine_sync)
+{
+    bool untouched = false;
+    for (uint64_t n = 1; !untouched; n += getenv("FAULTLINE_SOAK") ? 1 : 3) {
+        struct fake_config c = cluster_config(2, 0);
+        c.engine_sync = engine_sync;
+        struct fake *f = fake_create(&c);
+        fake_start_all(f);
+        fake_run_until(f, 50 * MS);
+        disk_cut_after(fake_disk(f, victim), n);
+        uint64_t requests[30];
+        for (int i = 0; i < 30; i++) {
+            char key[16];
+            snprintf(key, sizeof key, "k%d", i);
+            requests[i] = fake_write(f, 0, key, "v");
+            if (i % 3 == 2) fake_run_for(f, 5 * MS);
+        }
+        fake_run_for(f, 500 * MS);
+        untouched = !disk_cut_reached(fake_disk(f, victim));
+        disk_cut_after(fake_disk(f, victim), 0);
+        fake_power_off(f, victim);
+        assert_int_equal(fake_start(f, victim), 0);
+        fake_run_for(f, 5 * SECOND);
+        for (int i = 0; i < 30; i++) {
+            char key[16];
+            snprintf(key, sizeof key, "k%d", i);
+            const struct fake_answer *answer = fake_answer(f, requests[i]);
+            if (answer->answered && answer->status == STATUS_OK && !has(f, 0, key))
+                fail_msg("cut at operation %llu: %s is lost", (unsigned long long)n, key);
+        }
+        assert_true(same_rows(f, 0, 1));
+        fake_destroy(f);
+    }
+}
+
+static void test_a_leader_cut_anywhere_keeps_what_it_acknowledged(void **state)
+{
+    (void)state;
+    options.log_segment_bytes = 512;
+    options.log_retention = 10;
+    cut_everywhere(0, true);
+    cut_everywhere(0, false);
+}
+
+static void test_a_follower_cut_anywhere_catches_up(void **state)
+{
+    (void)state;
+    options.mode = MODE_SYNC;
+    options.log_segment_bytes = 512;
+    options.log_retention = 10;
+    cut_everywhere(1, true);
+    cut_everywhere(1, false);
+}
+
 /* ---- failover by hand: what is lost, reused, kept ---- */
 
 /* Node 0 leads and has `extra` writes that nobody else has; then node 1 leads. */
@@ -1029,6 +1085,8 @@ int main(void)
         T(test_a_restarted_leader_does_not_resume_when_another_was_promoted),
         T(test_a_wiped_leader_gives_way_to_the_history_of_its_peers),
         T(test_a_failed_sync_of_the_log_stops_the_node),
+        T(test_a_leader_cut_anywhere_keeps_what_it_acknowledged),
+        T(test_a_follower_cut_anywhere_catches_up),
         T(test_on_return_discard_rewinds_and_counts),
         T(test_on_return_discard_also_when_the_new_leader_wrote_more),
         T(test_on_return_keep_leaves_the_rows),

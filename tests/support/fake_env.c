@@ -417,6 +417,13 @@ void fake_destroy(struct fake *fake)
     free(fake);
 }
 
+/* Handlers take no time here although disk operations take some: a stop comes after them. */
+static int64_t stop_time(const struct endpoint *e)
+{
+    int64_t cursor = disk_cursor(e->disk), now = e->fake->now_ns;
+    return (cursor > now ? cursor : now) + 1;
+}
+
 static void down(struct endpoint *e)
 {
     e->scheme = NULL;
@@ -467,7 +474,7 @@ int fake_start(struct fake *fake, uint32_t endpoint)
     err = guarded(fake, start_call, &start) ? start.error : -e->panicked;
     disk_end(e->disk);
     if (!e->scheme || err) {
-        disk_crash(e->disk, fake->now_ns);
+        disk_crash(e->disk, stop_time(e));
         down(e);
     }
     return err;
@@ -493,21 +500,21 @@ void fake_stop(struct fake *fake, uint32_t endpoint)
 void fake_crash(struct fake *fake, uint32_t endpoint)
 {
     struct endpoint *e = &fake->endpoints[endpoint];
-    disk_crash(e->disk, fake->now_ns + 1);
+    disk_crash(e->disk, stop_time(e));
     down(e);
 }
 
 void fake_power_off(struct fake *fake, uint32_t endpoint)
 {
     struct endpoint *e = &fake->endpoints[endpoint];
-    disk_power_off(e->disk, fake->now_ns + 1, DISK_ALL_LOST);
+    disk_power_off(e->disk, stop_time(e), DISK_ALL_LOST);
     down(e);
 }
 
 void fake_wipe(struct fake *fake, uint32_t endpoint)
 {
     struct endpoint *e = &fake->endpoints[endpoint];
-    disk_wipe(e->disk, fake->now_ns + 1);
+    disk_wipe(e->disk, stop_time(e));
     down(e);
 }
 
@@ -615,7 +622,7 @@ static void batch_run(struct fake *fake, struct endpoint *e, struct fake_event *
     bool finished = guarded(fake, batch_call, &batch);
     disk_end(e->disk);
     if (!finished) {
-        disk_crash(e->disk, fake->now_ns + 1);
+        disk_crash(e->disk, stop_time(e));
         down(e);
     }
     list_free(first);

@@ -200,8 +200,8 @@ static void step_decided(struct manager *m, int64_t now)
     uint32_t old = m->durable.leader;
     bool gone = known_not_leading(m, old, now);
     /* Asking it to step down is an order too: whoever may not fence may not give it. */
-    bool may_order = quorum_holds(m, now) &&
-                     (m->options.failover.fence == FENCE_NONE || may_fence(m, now));
+    bool may_order =
+        quorum_holds(m, now) && (m->options.failover.fence == FENCE_NONE || may_fence(m, now));
     if (m->ticked && m->options.failover.confirm && !gone && may_order)
         manager_demote(m, old, m->options.epochs ? m->target : 0, LEADER_UNKNOWN);
     bool unfenced = m->options.failover.fence == FENCE_STONITH && !m->nodes[old].fenced &&
@@ -340,7 +340,7 @@ void failover_promoted(struct manager *m, uint32_t node, const struct message *m
     uint64_t epoch = message->fields[FIELD_EPOCH];
     if ((message->fields[FIELD_FLAGS] & FLAG_GRANTED) && epoch == m->target) {
         m->phase = PHASE_CLAIMING;
-        m->nodes[node].flags = FLAG_LEADING | FLAG_READY;   /* newer than its last pong */
+        m->nodes[node].flags = FLAG_LEADING | FLAG_READY; /* newer than its last pong */
         m->nodes[node].epoch = epoch;
         claim(m);
         return;
@@ -374,7 +374,7 @@ void failover_claim_answered(struct manager *m, const struct directory_answer *a
     uint32_t candidate = m->candidate;
     uint64_t target = m->target;
     if (answer->accepted) {
-        if (answer->node != candidate) return;   /* of an older claim */
+        if (answer->node != candidate) return; /* of an older claim */
         env->ops->note(env, NOTE_LEADER_ELECTED, candidate, m->options.epochs ? target : 0);
         manager_adopt(m, candidate, target, false);
         m->unclaimed = false;
@@ -382,6 +382,6 @@ void failover_claim_answered(struct manager *m, const struct directory_answer *a
     }
     if (answer->node != candidate)
         manager_demote(m, candidate, m->options.epochs ? answer->epoch : 0, answer->node);
-    manager_adopt(m, answer->node, answer->epoch, answer->node != candidate);   /* M3 */
+    manager_adopt(m, answer->node, answer->epoch, answer->node != candidate); /* M3 */
     m->unclaimed = false;
 }

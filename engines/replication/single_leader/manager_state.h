@@ -46,7 +46,7 @@ struct manager {
     uint32_t coordinator;             /* manager number, by its own view */
     int64_t acts_from_ns;             /* coordinator: end of its election wait */
     bool told;         /* the leader is known by hearsay and was not seen leading yet */
-    bool unclaimed; /* the directory may not know the leader yet */
+    bool unclaimed;    /* the directory may not know the leader yet */
     int64_t vacant_ns; /* since when the leader answers that it does not lead; -1 */
     uint64_t highest;  /* epoch met anywhere */
     uint64_t ping;

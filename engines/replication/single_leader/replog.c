@@ -162,12 +162,16 @@ static int segment_push(struct replog *log, struct replog_mark base, struct vfs_
     return 0;
 }
 
-static int segment_unlink(struct replog *log, struct segment *segment)
+/* One at a time and durably, so that a crash never leaves a hole between segments (I1). */
+static int file_unlink(struct replog *log, uint32_t generation, uint64_t first)
 {
+    uint32_t current = log->generation;
     char path[DURABLE_PATH_SIZE];
-    int err = segment_path(log, segment->base.position + 1, path);
+    log->generation = generation;
+    int err = segment_path(log, first, path);
+    log->generation = current;
     if (!err) err = vfs_unlink(log->env->vfs, path);
-    return err;
+    return err ? err : vfs_sync_dir(log->env->vfs, log->env->dir);
 }
 
 /* Makes the file of a new newest segment; durable if `durable`. */
@@ -355,16 +359,12 @@ out:
 static int leftovers_unlink(struct replog *log, const struct listing *listing, size_t from,
                             size_t to)
 {
-    uint32_t generation = log->generation;
     for (size_t i = to; i-- > from;) {
-        char path[DURABLE_PATH_SIZE];
-        log->generation = (uint32_t)listing->names[2 * i];
-        int err = segment_path(log, listing->names[2 * i + 1], path);
-        log->generation = generation;
-        if (!err) err = vfs_unlink(log->env->vfs, path);
+        const uint64_t *name = &listing->names[2 * i];
+        int err = file_unlink(log, (uint32_t)name[0], name[1]);
         if (err) return err;
     }
-    return from < to ? vfs_sync_dir(log->env->vfs, log->env->dir) : 0;
+    return 0;
 }
 
 static int log_recover(struct replog *log, const struct listing *listing)
@@ -624,7 +624,7 @@ int replog_truncate(struct replog *log, uint64_t position)
 {
     if (position >= log->last.position) return 0;
     while (log->count > 1 && newest(log)->base.position >= position) {
-        int err = segment_unlink(log, newest(log));
+        int err = file_unlink(log, log->generation, newest(log)->base.position + 1);
         if (err) return err;
         segment_free(log, newest(log));
         log->count--;
@@ -635,9 +635,7 @@ int replog_truncate(struct replog *log, uint64_t position)
     log->recent_offset = log->written_size = segment->size;
     log->written = log->synced = position;
     int err = vfs_truncate(segment->file, segment->size);
-    if (!err) err = vfs_sync(segment->file, VFS_LOG);
-    if (!err) err = vfs_sync_dir(log->env->vfs, log->env->dir);
-    return err;
+    return err ? err : vfs_sync(segment->file, VFS_LOG);
 }
 
 int replog_reset(struct replog *log, struct replog_mark base)
@@ -649,19 +647,17 @@ int replog_reset(struct replog *log, struct replog_mark base)
     log->runs_count = 0;
     err = run_extend(log, base.epoch, base.position);
     if (err) return err;
-    uint32_t generation = log->generation--;
     for (size_t i = 0; i < old_count && !err; i++) {
-        err = segment_unlink(log, &log->segments[i]);
+        err = file_unlink(log, log->generation - 1, log->segments[i].base.position + 1);
         segment_free(log, &log->segments[i]);
         log->segments[i] = (struct segment){0};
     }
-    log->generation = generation;
     if (err) return err;
     log->segments[0] = log->segments[old_count];
     log->count = 1;
     log->last = base;
     log->written = log->synced = base.position;
-    return vfs_sync_dir(log->env->vfs, log->env->dir);
+    return 0;
 }
 
 /* How many of the oldest segments retention lets go. */
@@ -693,7 +689,7 @@ int replog_trim(struct replog *log, uint64_t limit)
     int err = 0;
     size_t done = 0;
     for (; done < count && !err; done++) {
-        err = segment_unlink(log, &log->segments[done]);
+        err = file_unlink(log, log->generation, log->segments[done].base.position + 1);
         segment_free(log, &log->segments[done]);
     }
     memmove(log->segments, log->segments + done, (log->count - done) * sizeof *log->segments);
