@@ -665,6 +665,20 @@ static void test_sync_goes_on_without_a_dead_follower_and_takes_it_back(void **s
     fake_destroy(f);
 }
 
+static void test_sync_does_not_wait_again_for_a_dead_follower_that_had_everything(void **state)
+{
+    (void)state;
+    options.mode = MODE_SYNC;
+    struct fake *f = managed(3, 3);
+    fake_do_write(f, 0, "k", "v");
+    fake_run_until(f, 10 * SECOND);
+    fake_crash(f, 2);
+    fake_run_until(f, 20 * SECOND + 500 * MS);
+    int64_t start = fake_now(f);
+    assert_int_equal(fake_do_write(f, 0, "l", "v")->time_ns, start + 2 * MS);
+    fake_destroy(f);
+}
+
 static void test_a_minority_coordinator_lets_no_leader_go_on_alone(void **state)
 {
     (void)state;
@@ -754,6 +768,7 @@ int main(void)
         T(test_confirm_promotes_when_the_leaders_machine_says_it_is_down),
         T(test_confirm_waits_for_a_cut_leader_until_it_stepped_down),
         T(test_sync_goes_on_without_a_dead_follower_and_takes_it_back),
+        T(test_sync_does_not_wait_again_for_a_dead_follower_that_had_everything),
         T(test_a_minority_coordinator_lets_no_leader_go_on_alone),
         T(test_a_stale_or_unknown_directory_delays_but_does_not_break),
         T(test_a_successor_finishes_the_claim_of_a_coordinator_that_died),

@@ -224,13 +224,13 @@ static void fallback_timer_set(struct replica *r)
     r->fallback_timer_ns = oldest->since_ns;
 }
 
-/* A follower that was dropped is waited for again once it has everything. */
+/* A follower that was dropped is waited for again once it was heard and has everything. */
 static void rejoin(struct replica *r, uint64_t end)
 {
     for (uint32_t node = 0; node < r->base.env->nodes; node++) {
         struct follower *follower = &r->followers[node];
-        if (follower->dropped && follower->subscribed && follower->match >= end)
-            follower->dropped = false;
+        if (follower->dropped && follower->back && follower->match >= end)
+            follower->dropped = follower->back = false;
     }
 }
 
@@ -284,4 +284,5 @@ void leader_standalone(struct replica *r, uint32_t node)
     if (r->role != ROLE_LEADER || r->options.mode != MODE_SYNC) return;
     if (node >= r->base.env->nodes || node == r->base.env->self) return;
     r->followers[node].dropped = true;
+    r->followers[node].back = false;
 }

@@ -36,6 +36,7 @@ enum replica_timer {
 struct follower {
     bool subscribed;      /* and started: entries flow */
     bool dropped;         /* sync: not waited for until it has caught up */
+    bool back;            /* acknowledged something since it was dropped */
     uint64_t nonce;       /* of its subscription */
     uint64_t next, match; /* next position to send; last one acknowledged */
     int64_t acked_ns;     /* monotonic time of its last acknowledgement, -1 never */

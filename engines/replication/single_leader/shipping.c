@@ -79,6 +79,7 @@ void shipping_ack(struct replica *r, uint32_t from, const struct message *messag
     if (position > replog_written(r->log)) return;
     follower->acked_ns = env->ops->monotonic_now(env);
     if (!follower->subscribed) return;
+    follower->back = true;
     if (follower->match < position) follower->match = position;
     if (follower->next <= position) follower->next = position + 1;
     if (message->fields[FIELD_FLAGS] & FLAG_RESYNC) follower->next = position + 1;
