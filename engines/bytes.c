@@ -28,8 +28,9 @@ const struct allocator allocator_system = {system_resize, NULL};
 
 /* ---- buffers ---- */
 
-#define BUFFER_CAPACITY_MIN 64u /* one cache line: below it growth would be all reallocations  \
-                                 */
+#define BUFFER_CAPACITY_MIN                                                                    \
+    64u /* one cache line: below it growth would be all reallocations                          \
+         */
 
 int buffer_reserve(struct buffer *buffer, size_t capacity)
 {

@@ -1,5 +1,6 @@
-/* Byte slices, growable buffers and the allocator that engines and schemes are given. Engines and schemes call no malloc: all memory comes from here, so that a
- * crash of a simulated node can take it away whole.
+/* Byte slices, growable buffers and the allocator that engines and schemes are given. Engines
+ * and schemes call no malloc: all memory comes from here, so that a crash of a simulated node
+ * can take it away whole.
  */
 #ifndef FAULTLINE_ENGINES_BYTES_H
 #define FAULTLINE_ENGINES_BYTES_H
@@ -8,13 +9,23 @@
 #include <stdint.h>
 #include <string.h>
 
-/* A view: borrowed until the callee returns unless a header says "kept". data may be NULL when size is 0. */
-struct bytes { const void *data; size_t size; };
+/* A view: borrowed until the callee returns unless a header says "kept". data may be NULL when
+ * size is 0. */
+struct bytes {
+    const void *data;
+    size_t size;
+};
 
 #define BYTES_LITERAL(text) ((struct bytes){(text), sizeof(text) - 1})
 
-static inline struct bytes bytes_of(const void *data, size_t size) { return (struct bytes){data, size}; }
-static inline struct bytes bytes_string(const char *text) { return (struct bytes){text, strlen(text)}; }
+static inline struct bytes bytes_of(const void *data, size_t size)
+{
+    return (struct bytes){data, size};
+}
+static inline struct bytes bytes_string(const char *text)
+{
+    return (struct bytes){text, strlen(text)};
+}
 /* memcmp order, a prefix sorts first. */
 static inline int bytes_compare(struct bytes a, struct bytes b)
 {
@@ -22,41 +33,83 @@ static inline int bytes_compare(struct bytes a, struct bytes b)
     int order = n ? memcmp(a.data, b.data, n) : 0;
     return order ? order : (a.size > b.size) - (a.size < b.size);
 }
-static inline int bytes_equal(struct bytes a, struct bytes b) { return a.size == b.size && bytes_compare(a, b) == 0; }
+static inline int bytes_equal(struct bytes a, struct bytes b)
+{
+    return a.size == b.size && bytes_compare(a, b) == 0;
+}
 
-/* resize(ctx, NULL, 0, n) allocates, (p, old, n) grows or shrinks, (p, old, 0) frees and returns NULL. Aligned to 16. NULL when out of memory (the old block stays). */
+/* resize(ctx, NULL, 0, n) allocates, (p, old, n) grows or shrinks, (p, old, 0) frees and
+ * returns NULL. Aligned to 16. NULL when out of memory (the old block stays). */
 struct allocator {
     void *(*resize)(void *context, void *block, size_t old_size, size_t new_size);
     void *context;
 };
 
-static inline void *allocator_alloc(const struct allocator *a, size_t size) { return a->resize(a->context, NULL, 0, size); }
-static inline void allocator_free(const struct allocator *a, void *block, size_t size) { if (block) a->resize(a->context, block, size, 0); }
+static inline void *allocator_alloc(const struct allocator *a, size_t size)
+{
+    return a->resize(a->context, NULL, 0, size);
+}
+static inline void allocator_free(const struct allocator *a, void *block, size_t size)
+{
+    if (block) a->resize(a->context, block, size, 0);
+}
 
 /* malloc-backed, for real files and tests. */
 extern const struct allocator allocator_system;
 
 /* A growable buffer: caller's struct, zero-initialised but for the allocator. */
-struct buffer { unsigned char *data; size_t size, capacity; const struct allocator *allocator; };
+struct buffer {
+    unsigned char *data;
+    size_t size, capacity;
+    const struct allocator *allocator;
+};
 
-int buffer_reserve(struct buffer *buffer, size_t capacity);         /* 0 or -ENOMEM */
+int buffer_reserve(struct buffer *buffer, size_t capacity); /* 0 or -ENOMEM */
 int buffer_append(struct buffer *buffer, const void *data, size_t size);
 int buffer_assign(struct buffer *buffer, struct bytes bytes);
-void buffer_clear(struct buffer *buffer);                           /* size = 0, memory stays */
+void buffer_clear(struct buffer *buffer); /* size = 0, memory stays */
 void buffer_deinit(struct buffer *buffer);
-static inline struct bytes buffer_bytes(const struct buffer *buffer) { return (struct bytes){buffer->data, buffer->size}; }
+static inline struct bytes buffer_bytes(const struct buffer *buffer)
+{
+    return (struct bytes){buffer->data, buffer->size};
+}
 
 /* Little-endian fixed-width encoding, the only one on disk and wire. */
-static inline void put_u16(unsigned char *p, uint16_t v) { p[0] = (unsigned char)v; p[1] = (unsigned char)(v >> 8); }
-static inline void put_u32(unsigned char *p, uint32_t v) { for (int i = 0; i < 4; i++) p[i] = (unsigned char)(v >> (8 * i)); }
-static inline void put_u64(unsigned char *p, uint64_t v) { for (int i = 0; i < 8; i++) p[i] = (unsigned char)(v >> (8 * i)); }
-static inline uint16_t get_u16(const unsigned char *p) { return (uint16_t)(p[0] | p[1] << 8); }
-static inline uint32_t get_u32(const unsigned char *p) { uint32_t v = 0; for (int i = 3; i >= 0; i--) v = v << 8 | p[i]; return v; }
-static inline uint64_t get_u64(const unsigned char *p) { uint64_t v = 0; for (int i = 7; i >= 0; i--) v = v << 8 | p[i]; return v; }
+static inline void put_u16(unsigned char *p, uint16_t v)
+{
+    p[0] = (unsigned char)v;
+    p[1] = (unsigned char)(v >> 8);
+}
+static inline void put_u32(unsigned char *p, uint32_t v)
+{
+    for (int i = 0; i < 4; i++) p[i] = (unsigned char)(v >> (8 * i));
+}
+static inline void put_u64(unsigned char *p, uint64_t v)
+{
+    for (int i = 0; i < 8; i++) p[i] = (unsigned char)(v >> (8 * i));
+}
+static inline uint16_t get_u16(const unsigned char *p)
+{
+    return (uint16_t)(p[0] | p[1] << 8);
+}
+static inline uint32_t get_u32(const unsigned char *p)
+{
+    uint32_t v = 0;
+    for (int i = 3; i >= 0; i--) v = v << 8 | p[i];
+    return v;
+}
+static inline uint64_t get_u64(const unsigned char *p)
+{
+    uint64_t v = 0;
+    for (int i = 7; i >= 0; i--) v = v << 8 | p[i];
+    return v;
+}
 
-/* CRC-32C (Castagnoli), as RFC 3720 B.4; crc32c(0, "123456789", 9) == 0xe3069283. Chain by passing the previous result. */
+/* CRC-32C (Castagnoli), as RFC 3720 B.4; crc32c(0, "123456789", 9) == 0xe3069283. Chain by
+ * passing the previous result. */
 uint32_t crc32c(uint32_t crc, const void *data, size_t size);
-/* The same by table, whatever the processor offers: the fallback, and what a test compares the above with. */
+/* The same by table, whatever the processor offers: the fallback, and what a test compares the
+ * above with. */
 uint32_t crc32c_portable(uint32_t crc, const void *data, size_t size);
 
 #endif

@@ -410,6 +410,21 @@ static void test_a_checkpoint_is_a_database_of_that_moment(void **state)
     END;
 }
 
+static void test_a_checkpoint_survives_a_power_loss(void **state)
+{
+    BEGIN;
+    if (w.kind == WORLD_DISK) {
+        put(e, "a", "1");
+        assert_int_equal(engine_checkpoint(e, "copy"), 0);
+        world_crash(&w, DISK_ALL_LOST);
+        struct engine *copy;
+        assert_int_equal(engine_open(subject->ops, &w.host, "copy", NULL, &copy), 0);
+        expect(copy, &out, "a", "1");
+        engine_close(copy);
+    }
+    END;
+}
+
 static void test_stats_count(void **state)
 {
     BEGIN;
@@ -663,6 +678,7 @@ static const struct {
     T(test_opening_and_closing_does_not_grow_the_database),
     T(test_two_directories_are_two_databases),
     T(test_a_checkpoint_is_a_database_of_that_moment),
+    T(test_a_checkpoint_survives_a_power_loss),
     T(test_stats_count),
     T(test_an_idle_instance_is_small),
     T(test_closing_under_an_open_cursor_is_a_broken_contract),

@@ -285,6 +285,78 @@ static void test_a_misdirected_record_is_not_taken_for_the_one_that_belongs_ther
     world_deinit(&w);
 }
 
+/* I2: lost sectors may show what an older file held there, whole records even. */
+static void test_a_record_of_another_history_is_not_a_continuation(void **state)
+{
+    (void)state;
+    struct world old, now;
+    struct buffer out = {.allocator = &allocator_system};
+    struct vfs_file *f;
+    unsigned char record[RECORD_HEADER + 2];
+    struct engine_batch batch = {.allocator = &allocator_system};
+    world_init(&old, WORLD_DISK, 1);
+    world_init(&now, WORLD_DISK, 1);
+    engine_batch_put(&batch, BYTES_LITERAL("a"), BYTES_LITERAL("1"));
+    world_open(&old, &engine_hash, NULL);
+    assert_int_equal(engine_write(old.engine, &batch, ENGINE_NO_SYNC, 0), 0);
+    engine_batch_clear(&batch);
+    engine_batch_put(&batch, BYTES_LITERAL("b"), BYTES_LITERAL("1"));
+    assert_int_equal(engine_write(old.engine, &batch, ENGINE_NO_SYNC, 0), 0);
+    world_close(&old);
+    engine_batch_clear(&batch);
+    engine_batch_put(&batch, BYTES_LITERAL("a"), BYTES_LITERAL("2"));
+    world_open(&now, &engine_hash, NULL);
+    assert_int_equal(engine_write(now.engine, &batch, ENGINE_NO_SYNC, 0), 0);
+    world_close(&now);
+    uint64_t at = SEGMENT_HEADER + sizeof(record);
+    assert_int_equal(vfs_open(old.host.vfs, "data/seg-00000001.data", VFS_READ, &f), 0);
+    assert_int_equal(vfs_read(f, at, record, sizeof(record), VFS_LOG), sizeof(record));
+    vfs_close(f);
+    assert_int_equal(vfs_open(now.host.vfs, "data/seg-00000001.data", VFS_WRITE, &f), 0);
+    assert_int_equal(vfs_write(f, at, bytes_of(record, sizeof(record)), VFS_LOG), 0);
+    vfs_close(f);
+    world_open(&now, &engine_hash, NULL);
+    assert_int_equal(engine_get(now.engine, BYTES_LITERAL("a"), &out), 0);
+    assert_int_equal(engine_get(now.engine, BYTES_LITERAL("b"), &out), -ENOENT);
+    engine_batch_deinit(&batch);
+    buffer_deinit(&out);
+    world_deinit(&old);
+    world_deinit(&now);
+}
+
+static int count_file(void *context, const char *name, bool is_directory)
+{
+    (void)name;
+    (void)is_directory;
+    ++*(uint64_t *)context;
+    return 0;
+}
+
+static void test_files_that_a_crash_left_over_are_removed_at_open(void **state)
+{
+    (void)state;
+    for (int slices = 0; slices < 60; slices++) {
+        struct world w;
+        struct oracle oracle = {0};
+        struct hash_options options = options_small();
+        struct engine_stats s;
+        uint64_t files = 0;
+        bool more = true;
+        world_init(&w, WORLD_DISK, 1);
+        world_open(&w, &engine_hash, &options);
+        fill(&w, &oracle);
+        for (int i = 0; i < slices && more; i++)
+            assert_int_equal(engine_maintain(w.engine, 300, 0, &more), 0);
+        world_crash(&w, DISK_ALL_KEPT);
+        world_open(&w, &engine_hash, &options);
+        engine_stats(w.engine, &s);
+        assert_int_equal(vfs_list(w.host.vfs, "data", count_file, &files), 0);
+        assert_int_equal(files, s.files);
+        oracle_deinit(&oracle);
+        world_deinit(&w);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -294,6 +366,8 @@ int main(void)
         cmocka_unit_test(test_a_manifest_written_before_a_roll_is_written_anew),
         cmocka_unit_test(test_deleted_keys_stay_deleted_when_a_merge_drops_their_tombstones),
         cmocka_unit_test(test_writes_stall_and_help_when_segments_pile_up),
+        cmocka_unit_test(test_a_record_of_another_history_is_not_a_continuation),
+        cmocka_unit_test(test_files_that_a_crash_left_over_are_removed_at_open),
         cmocka_unit_test(test_corruption_is_located_in_manifest_and_segments),
         cmocka_unit_test(test_a_lost_manifest_or_segment_is_reported_and_nothing_is_removed),
         cmocka_unit_test(test_a_misdirected_record_is_not_taken_for_the_one_that_belongs_there),

@@ -384,6 +384,76 @@ static void test_a_broken_file_of_ours_is_not_taken_for_one_of_bash(void **state
     world_deinit(&w);
 }
 
+static void test_a_tail_that_bash_would_not_write_is_cut(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *tail;
+        int kept;
+    } tails[] = {
+        {"b, 1\nc\xff, 2\n", 1},                    /* not UTF-8 */
+        {"b, 1\nc\x01, 2\n", 1},                    /* a control character */
+        {"b, 1\nc, 2", 1},                          /* no newline */
+        {"b, 1\n#+\nc, 2\n", 1},                    /* the front of a begin line */
+        {"b, 1\n?,0000000010,00000000\nc, 2\n", 1}, /* its rear */
+        {"b, 1\nc, 2\n#,2,00000000\n", 0}, /* the end of a batch: all of it is suspect */
+        {"b, 1\nc\t\xc3\xbc, 2\n", 2},     /* a tab and an umlaut are nothing special */
+    };
+    for (size_t i = 0; i < sizeof(tails) / sizeof(tails[0]); i++) {
+        struct world w;
+        size_t size, tail = strlen(tails[i].tail);
+        world_init(&w, WORLD_DISK, 1);
+        struct engine *e = world_open(&w, log_ops(), NULL);
+        put(e, "a", "1");
+        world_close(&w);
+        unsigned char *ours = read_file(&w, &size);
+        unsigned char *both = malloc(size + tail);
+        memcpy(both, ours, size);
+        memcpy(both + size, tails[i].tail, tail);
+        write_file(&w, bytes_of(both, size + tail));
+        e = world_open(&w, log_ops(), NULL);
+        expect(e, "a", "1");
+        expect(e, "b", tails[i].kept >= 1 ? "1" : NULL);
+        expect(e, "c\t\xc3\xbc", tails[i].kept == 2 ? "2" : NULL);
+        expect(e, "c", NULL);
+        free(both);
+        free(ours);
+        world_deinit(&w);
+    }
+}
+
+/* I5: lost sectors may show what an older file held there, whole batches even. */
+static void test_a_batch_of_another_history_is_not_a_continuation(void **state)
+{
+    (void)state;
+    struct world old, now;
+    size_t old_size, size;
+    world_init(&old, WORLD_DISK, 1);
+    world_init(&now, WORLD_DISK, 1);
+    struct engine *e = world_open(&old, log_ops(), NULL);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(engine_put(e, bytes_string(i ? "b" : "a"), BYTES_LITERAL("1"),
+                                    &allocator_system, ENGINE_NO_SYNC, 0),
+                         0);
+    world_close(&old);
+    e = world_open(&now, log_ops(), NULL);
+    assert_int_equal(engine_put(e, BYTES_LITERAL("a"), BYTES_LITERAL("2"), &allocator_system,
+                                ENGINE_NO_SYNC, 0),
+                     0);
+    world_close(&now);
+    unsigned char *stale = read_file(&old, &old_size), *mine = read_file(&now, &size);
+    assert_true(old_size > size);
+    memcpy(stale, mine, size);
+    write_file(&now, bytes_of(stale, old_size));
+    e = world_open(&now, log_ops(), NULL);
+    expect(e, "a", "2");
+    expect(e, "b", NULL);
+    free(stale);
+    free(mine);
+    world_deinit(&old);
+    world_deinit(&now);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -395,6 +465,8 @@ int main(void)
         cmocka_unit_test(test_a_file_cut_at_any_length_opens_at_the_last_whole_batch),
         cmocka_unit_test(test_lines_of_bash_before_a_torn_batch_are_kept),
         cmocka_unit_test(test_damage_in_the_middle_is_located),
+        cmocka_unit_test(test_a_tail_that_bash_would_not_write_is_cut),
+        cmocka_unit_test(test_a_batch_of_another_history_is_not_a_continuation),
         cmocka_unit_test(test_a_broken_file_of_ours_is_not_taken_for_one_of_bash),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
