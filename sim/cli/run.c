@@ -414,7 +414,8 @@ static int run_session(struct run_input *input, struct scenario *scenario)
         session_variant(&session, v, several);
     bool usable = session.status == EXIT_MET || session.status == EXIT_NOT_MET;
     if (several && !input->json && usable) print_variants(session.rows, session.rows_count);
-    if ((several || input->smallest) && usable && variants > 1) {
+    bool base_holds = session.rows_count && variant == 0 && session.rows[0].holds;
+    if ((several || input->smallest) && usable && variants > 1 && !base_holds) {
         struct plan_request base = {.has_seed = input->request.has_seed,
                                     .seed = input->request.seed,
                                     .sets = input->sets,
@@ -425,6 +426,8 @@ static int run_session(struct run_input *input, struct scenario *scenario)
         else
             print_smallest(&change);
     }
+    if ((several || input->smallest) && usable && base_holds && !input->json)
+        puts("\nThe scenario holds as it stands: there is nothing to change.");
     for (size_t i = 0; i < session.rows_count; i++) variant_row_deinit(&session.rows[i]);
     free(session.rows);
     return session.status;
