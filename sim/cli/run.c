@@ -298,7 +298,7 @@ static void print_variants(const struct variant_row *rows, size_t count)
                colour(row->holds ? COLOUR_OK : COLOUR_FAIL), row->holds ? "yes" : "no",
                colour(COLOUR_PLAIN), row->lost_writes, row->reused_keys, row->private_reads,
                duration_say(row->longest_outage_ns, outage, sizeof outage),
-               *row->settings ? row->settings : "as in the incident");
+               *row->settings ? row->settings : "as in the file");
     }
 }
 
