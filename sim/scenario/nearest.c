@@ -1,11 +1,12 @@
-/* The nearest valid word: optimal string alignment distance (Damerau-Levenshtein without overlapping edits), at most a third of the word's length and at least one. A tie goes to the
+/* The nearest valid word: optimal string alignment distance (Damerau-Levenshtein without
+ * overlapping edits), at most a third of the word's length and at least one. A tie goes to the
  * word that stands first in its table.
  */
 #include "sim/scenario/tree.h"
 
 #include <string.h>
 
-#define WORD_MAX 64u      /* longer ones have no near word */
+#define WORD_MAX 64u /* longer ones have no near word */
 
 static uint32_t min3(uint32_t a, uint32_t b, uint32_t c)
 {
@@ -24,7 +25,9 @@ static uint32_t distance(const char *a, size_t a_size, const char *b, size_t b_s
         for (size_t k = 1; k <= b_size; k++) {
             uint32_t cost = a[i - 1] != b[k - 1];
             row[k] = min3(above[k] + 1, row[k - 1] + 1, above[k - 1] + cost);
-            if (i > 1 && k > 1 && a[i - 1] == b[k - 2] && a[i - 2] == b[k - 1] && above2[k - 2] + 1 < row[k]) row[k] = above2[k - 2] + 1;
+            if (i > 1 && k > 1 && a[i - 1] == b[k - 2] && a[i - 2] == b[k - 1] &&
+                above2[k - 2] + 1 < row[k])
+                row[k] = above2[k - 2] + 1;
         }
     }
     return rows[a_size % 3][b_size];

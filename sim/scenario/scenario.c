@@ -1,7 +1,8 @@
 /* Scenario files: read once, kept as a tree; variants by name; every variant judged at load.
  *
- * The file itself is variant "base". A variant is judged by making its plan; what is wrong with the base is reported once, what only a variant brings about is reported with the
- * variant's name behind it.
+ * The file itself is variant "base". A variant is judged by making its plan; what is wrong with
+ * the base is reported once, what only a variant brings about is reported with the variant's
+ * name behind it.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -14,7 +15,8 @@
 
 /* ---- errors for the caller ---- */
 
-static void export_errors(struct scenario_errors *out, const char *path, struct error_list *errors)
+static void export_errors(struct scenario_errors *out, const char *path,
+                          struct error_list *errors)
 {
     struct arena *arena = arena_create();
     errors_sort(errors);
@@ -26,7 +28,8 @@ static void export_errors(struct scenario_errors *out, const char *path, struct 
         else if (e->at.origin)
             text = arena_printf(arena, "%s: %s%s%s", e->at.origin, e->place, colon, e->message);
         else
-            text = arena_printf(arena, "%s:%d:%d: %s%s%s", path, e->at.line, e->at.column, e->place, colon, e->message);
+            text = arena_printf(arena, "%s:%d:%d: %s%s%s", path, e->at.line, e->at.column,
+                                e->place, colon, e->message);
         if (out->count == out->capacity) {
             out->capacity = out->capacity ? out->capacity * 2 : 16;
             out->items = xrealloc(out->items, out->capacity * sizeof *out->items);
@@ -55,7 +58,9 @@ static bool variant_is_known(const struct scenario *scenario, const char *name)
 static bool is_word(const char *name)
 {
     size_t size = strlen(name);
-    return size > 0 && size < 64 && strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") == size;
+    return size > 0 && size < 64 &&
+           strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") ==
+               size;
 }
 
 static void read_variants(struct scenario *scenario, struct error_list *errors)
@@ -63,40 +68,52 @@ static void read_variants(struct scenario *scenario, struct error_list *errors)
     const struct tree_node *list = tree_get(scenario->root, "variants");
     uint32_t count = list && list->kind == TREE_LIST ? list->count : 0;
     scenario->variants = arena_alloc(scenario->arena, (count + 1) * sizeof *scenario->variants);
-    scenario->variants[scenario->variants_count++] = (struct variant){.name = "base", .number = UINT32_MAX};
+    scenario->variants[scenario->variants_count++] =
+        (struct variant){.name = "base", .number = UINT32_MAX};
     if (count > VARIANTS_MAX) {
         errors_add(errors, list->at, "variants", "more than %u variants", VARIANTS_MAX);
         return;
     }
     for (uint32_t i = 0; i < count; i++) {
-        const struct tree_node *entry = list->entries[i].value, *set = tree_get(entry, "set"), *name_node = tree_get(entry, "name");
+        const struct tree_node *entry = list->entries[i].value, *set = tree_get(entry, "set"),
+                               *name_node = tree_get(entry, "name");
         const char *name = tree_get_text(entry, "name");
         char place[64];
         snprintf(place, sizeof place, "variants[%u]", i);
-        if (entry->kind != TREE_MAP) continue;      /* the shape reports it */
+        if (entry->kind != TREE_MAP) continue; /* the shape reports it */
         if (!name_node) {
             errors_add(errors, entry->at, place, "needs 'name'");
         } else if (name && !is_word(name)) {
-            errors_add(errors, name_node->at, place, "'%s' is no name: letters, digits, - and _ only", name);
+            errors_add(errors, name_node->at, place,
+                       "'%s' is no name: letters, digits, - and _ only", name);
         } else if (name && (strcmp(name, "base") == 0 || strcmp(name, "all") == 0)) {
-            errors_add(errors, name_node->at, place, "'%s' has a meaning of its own: name the variant otherwise", name);
+            errors_add(errors, name_node->at, place,
+                       "'%s' has a meaning of its own: name the variant otherwise", name);
         } else if (name && variant_is_known(scenario, name)) {
-            errors_add(errors, name_node->at, place, "'%s' is the name of another variant", name);
+            errors_add(errors, name_node->at, place, "'%s' is the name of another variant",
+                       name);
         }
         if (set && set->kind != TREE_MAP) {
-            errors_add(errors, set->at, place, "'set' must be a mapping of dotted paths to values");
+            errors_add(errors, set->at, place,
+                       "'set' must be a mapping of dotted paths to values");
             set = NULL;
         }
         if (!name || variant_is_known(scenario, name)) continue;
         struct variant *variant = &scenario->variants[scenario->variants_count++];
-        *variant = (struct variant){.name = name, .number = i, .set = set ? set->entries : NULL, .set_count = set ? set->count : 0};
-        variant->settings = arena_alloc(scenario->arena, (variant->set_count + 1) * sizeof *variant->settings);
+        *variant = (struct variant){.name = name,
+                                    .number = i,
+                                    .set = set ? set->entries : NULL,
+                                    .set_count = set ? set->count : 0};
+        variant->settings =
+            arena_alloc(scenario->arena, (variant->set_count + 1) * sizeof *variant->settings);
         for (uint32_t k = 0; k < variant->set_count; k++)
-            variant->settings[variant->settings_count++] = (struct setting){variant->set[k].key, tree_write(scenario->arena, variant->set[k].value, false)};
+            variant->settings[variant->settings_count++] = (struct setting){
+                variant->set[k].key, tree_write(scenario->arena, variant->set[k].value, false)};
     }
 }
 
-/* Makes the plan of every variant. What a variant adds to the base's errors is reported with its name. */
+/* Makes the plan of every variant. What a variant adds to the base's errors is reported with
+ * its name. */
 static void judge(const struct scenario *scenario, struct error_list *errors)
 {
     plan_destroy(plan_compile(scenario, &(struct plan_request){0}, true, errors));
@@ -106,7 +123,8 @@ static void judge(const struct scenario *scenario, struct error_list *errors)
         plan_destroy(plan_compile(scenario, &(struct plan_request){.variant = i}, false, &own));
         for (size_t k = 0; k < own.count; k++) {
             if (errors_contain(&known, &own.items[k])) continue;
-            errors_add(errors, own.items[k].at, own.items[k].place, "%s (in variant '%s')", own.items[k].message, scenario->variants[i].name);
+            errors_add(errors, own.items[k].at, own.items[k].place, "%s (in variant '%s')",
+                       own.items[k].message, scenario->variants[i].name);
             known.items = errors->items;
         }
         errors_deinit(&own);
@@ -115,7 +133,8 @@ static void judge(const struct scenario *scenario, struct error_list *errors)
 
 /* ---- loading ---- */
 
-static struct scenario *load(const char *path, const char *text, size_t size, struct error_list *errors)
+static struct scenario *load(const char *path, const char *text, size_t size,
+                             struct error_list *errors)
 {
     struct scenario *scenario = xcalloc(1, sizeof *scenario);
     scenario->arena = arena_create();
@@ -123,9 +142,13 @@ static struct scenario *load(const char *path, const char *text, size_t size, st
     scenario->hash = hash_bytes(text, size, 0);
     scenario->root = tree_parse(scenario->arena, text, size, NULL, errors);
     if (scenario->root && scenario->root->is_null) {
-        errors_add(errors, scenario->root->at, "", "the file holds nothing: a scenario has at least name, duration, cluster, engine and replication");
+        errors_add(errors, scenario->root->at, "",
+                   "the file holds nothing: a scenario has at least name, duration, cluster, "
+                   "engine and replication");
     } else if (scenario->root && scenario->root->kind != TREE_MAP) {
-        errors_add(errors, scenario->root->at, "", "a scenario is a mapping of keys (name: ..., duration: ...), not %s", tree_kind_words[scenario->root->kind]);
+        errors_add(errors, scenario->root->at, "",
+                   "a scenario is a mapping of keys (name: ..., duration: ...), not %s",
+                   tree_kind_words[scenario->root->kind]);
     } else if (scenario->root) {
         read_variants(scenario, errors);
         judge(scenario, errors);
@@ -141,7 +164,8 @@ static struct scenario *load(const char *path, const char *text, size_t size, st
     return scenario;
 }
 
-struct scenario *scenario_load_text(const char *name, const char *text, size_t size, struct scenario_errors *errors)
+struct scenario *scenario_load_text(const char *name, const char *text, size_t size,
+                                    struct scenario_errors *errors)
 {
     struct error_list list = {0};
     struct scenario *scenario = load(name, text, size, &list);
@@ -166,7 +190,8 @@ struct scenario *scenario_load(const char *path, struct scenario_errors *errors)
         return NULL;
     }
     char *text = xmalloc(TREE_BYTES_MAX + 2);
-    size_t size = fread(text, 1, TREE_BYTES_MAX + 1, file);      /* one more than allowed shows that there is more */
+    size_t size = fread(text, 1, TREE_BYTES_MAX + 1,
+                        file); /* one more than allowed shows that there is more */
     bool failed = ferror(file) != 0;
     int error = errno;
     fclose(file);
@@ -188,10 +213,22 @@ void scenario_destroy(struct scenario *scenario)
 
 /* ---- asking ---- */
 
-const char *scenario_name(const struct scenario *scenario) { return scenario->name; }
-uint64_t scenario_seed(const struct scenario *scenario) { return scenario->seed; }
-uint32_t scenario_variants(const struct scenario *scenario) { return scenario->variants_count; }
-const char *scenario_variant_name(const struct scenario *scenario, uint32_t variant) { return scenario->variants[variant].name; }
+const char *scenario_name(const struct scenario *scenario)
+{
+    return scenario->name;
+}
+uint64_t scenario_seed(const struct scenario *scenario)
+{
+    return scenario->seed;
+}
+uint32_t scenario_variants(const struct scenario *scenario)
+{
+    return scenario->variants_count;
+}
+const char *scenario_variant_name(const struct scenario *scenario, uint32_t variant)
+{
+    return scenario->variants[variant].name;
+}
 
 uint32_t scenario_variant_find(const struct scenario *scenario, const char *name)
 {
@@ -200,13 +237,15 @@ uint32_t scenario_variant_find(const struct scenario *scenario, const char *name
     return UINT32_MAX;
 }
 
-const struct setting *scenario_variant_settings(const struct scenario *scenario, uint32_t variant, uint32_t *count)
+const struct setting *scenario_variant_settings(const struct scenario *scenario,
+                                                uint32_t variant, uint32_t *count)
 {
     *count = scenario->variants[variant].settings_count;
     return scenario->variants[variant].settings;
 }
 
-struct plan *plan_create(const struct scenario *scenario, const struct plan_request *request, struct scenario_errors *errors)
+struct plan *plan_create(const struct scenario *scenario, const struct plan_request *request,
+                         struct scenario_errors *errors)
 {
     struct error_list list = {0};
     struct plan *plan = plan_compile(scenario, request, false, &list);

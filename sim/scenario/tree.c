@@ -1,18 +1,25 @@
 /* From libyaml's events to a tree with positions.
  *
- * Why not libcyaml alone: version 1.3.1 reads `10ms` as 10, `010` as 8 and `-1` as 2^64 - 1 where it is asked for numbers, accepts an empty file, and stops at the first error
- * with the place of the mapping that holds it. So this pass comes first, and what libcyaml then types is text that this pass has seen.
+ * Why not libcyaml alone: version 1.3.1 reads `10ms` as 10, `010` as 8 and `-1` as 2^64 - 1
+ * where it is asked for numbers, accepts an empty file, and stops at the first error with the
+ * place of the mapping that holds it. So this pass comes first, and what libcyaml then types is
+ * text that this pass has seen.
  *
  * What no scenario may be, each with the place where it stands:
  *   - larger than 1 MiB, empty, not UTF-8, holding a NUL;
- *   - broken YAML: libyaml's own words, with its place (only the first: what follows cannot be read);
- *   - more than one document; tags; merge keys (`<<`); keys that are not text; a key twice in one mapping;
- *   - more than 1,000 keys in one mapping;
- *   - deeper than 32, or more than 100,000 nodes once aliases are expanded. Aliases are copies, so a bomb meets that limit early; an alias inside its own anchor is refused.
+ *   - broken YAML: libyaml's own words, with its place (what follows cannot be read);
+ *   - more than one document; tags; merge keys (`<<`); keys that are not text;
+ *   - a key twice in one mapping, or more than 1,000 keys in one;
+ *   - deeper than 32, or more than 100,000 nodes once aliases are expanded.
  *
- * Invariants. I1: every node and key has a position that is in the input (copies of an alias have that of the alias's own text, where the anchor stands).
- * I2: no mapping holds a key twice (the first wins once the error is reported, so that the rest of the file is still read).
- * I3: the tree has at most TREE_NODES_MAX nodes and TREE_DEPTH_MAX levels, so that recursion over it is bounded.
+ * Aliases are copies, so a bomb meets the last limit early; one inside its own anchor is
+ * refused.
+ *
+ * Invariants. I1: every node and key has a position that is in the input (copies of an alias
+ * have that of the text where the anchor stands). I2: no mapping holds a key twice (the first
+ * wins once the error is reported, so that the rest of the file is still read). I3: the tree
+ * has at most TREE_NODES_MAX nodes and TREE_DEPTH_MAX levels, so that recursion over it is
+ * bounded.
  */
 #include "sim/scenario/tree.h"
 
@@ -22,12 +29,13 @@
 #include <string.h>
 #include <yaml.h>
 
-#define ERRORS_MAX 100u           /* more are noise to a reader, and would cost time in a hostile file */
-#define MAPPING_KEYS_MAX 1000u    /* keys are compared with each other */
+#define ERRORS_MAX 100u        /* more are noise to a reader, and cost time in a hostile file */
+#define MAPPING_KEYS_MAX 1000u /* keys are compared with each other */
 
 /* ---- errors ---- */
 
-void errors_add(struct error_list *errors, struct position at, const char *place, const char *format, ...)
+void errors_add(struct error_list *errors, struct position at, const char *place,
+                const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -47,7 +55,8 @@ void errors_add(struct error_list *errors, struct position at, const char *place
         errors->items = xrealloc(errors->items, errors->capacity * sizeof *errors->items);
     }
     struct error added = {at, xstrdup(place), message};
-    if (errors_contain(errors, &added)) {      /* one mistake that two readers stumble over is one error */
+    if (errors_contain(errors,
+                       &added)) { /* one mistake that two readers stumble over is one error */
         free(added.place);
         free(added.message);
         return;
@@ -66,7 +75,8 @@ bool errors_contain(const struct error_list *errors, const struct error *error)
 {
     for (size_t i = 0; i < errors->count; i++) {
         const struct error *e = &errors->items[i];
-        if (e->at.line == error->at.line && e->at.column == error->at.column && origin_compare(e->at.origin, error->at.origin) == 0 &&
+        if (e->at.line == error->at.line && e->at.column == error->at.column &&
+            origin_compare(e->at.origin, error->at.origin) == 0 &&
             strcmp(e->message, error->message) == 0 && strcmp(e->place, error->place) == 0)
             return true;
     }
@@ -87,7 +97,8 @@ void errors_sort(struct error_list *errors)
     for (size_t i = 1; i < errors->count; i++) {
         struct error item = errors->items[i];
         size_t k = i;
-        for (; k > 0 && error_before(&item, &errors->items[k - 1]); k--) errors->items[k] = errors->items[k - 1];
+        for (; k > 0 && error_before(&item, &errors->items[k - 1]); k--)
+            errors->items[k] = errors->items[k - 1];
         errors->items[k] = item;
     }
 }
@@ -144,7 +155,8 @@ const char *tree_get_text(const struct tree_node *node, const char *key)
     return value && value->kind == TREE_TEXT && !value->is_null ? value->text : NULL;
 }
 
-void tree_append(struct arena *arena, struct tree_node *node, const char *key, struct position at, struct tree_node *value)
+void tree_append(struct arena *arena, struct tree_node *node, const char *key,
+                 struct position at, struct tree_node *value)
 {
     if (node->count == node->capacity) {
         uint32_t capacity = node->capacity ? node->capacity * 2 : 4;
@@ -159,7 +171,8 @@ void tree_append(struct arena *arena, struct tree_node *node, const char *key, s
 
 void tree_remove(struct tree_node *node, uint32_t index)
 {
-    memmove(node->entries + index, node->entries + index + 1, (node->count - index - 1) * sizeof *node->entries);
+    memmove(node->entries + index, node->entries + index + 1,
+            (node->count - index - 1) * sizeof *node->entries);
     node->count--;
 }
 
@@ -198,7 +211,10 @@ struct tree_node *tree_copy(struct arena *arena, const struct tree_node *node)
 
 /* ---- writing ---- */
 
-struct text { char *data; size_t size, capacity; };
+struct text {
+    char *data;
+    size_t size, capacity;
+};
 
 static void text_add(struct text *text, const char *data, size_t size)
 {
@@ -211,14 +227,21 @@ static void text_add(struct text *text, const char *data, size_t size)
     text->data[text->size] = '\0';
 }
 
-static void text_add_string(struct text *text, const char *string) { text_add(text, string, strlen(string)); }
+static void text_add_string(struct text *text, const char *string)
+{
+    text_add(text, string, strlen(string));
+}
 
 /* Plain in flow context: nothing that YAML could read otherwise. */
 static bool is_plain(const char *s)
 {
-    if (!*s || strcmp(s, "~") == 0 || strcmp(s, "null") == 0 || *s == '-' || *s == '%' || *s == '@' || *s == '<') return false;
+    if (!*s || strcmp(s, "~") == 0 || strcmp(s, "null") == 0 || *s == '-' || *s == '%' ||
+        *s == '@' || *s == '<')
+        return false;
     for (; *s; s++)
-        if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.%/@+-<", *s)) return false;
+        if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.%/@+-<",
+                    *s))
+            return false;
     return true;
 }
 
@@ -278,7 +301,11 @@ char *tree_write(struct arena *arena, const struct tree_node *node, bool quote_a
 
 /* ---- reading ---- */
 
-struct anchor { const char *name; struct tree_node *node; bool open; };
+struct anchor {
+    const char *name;
+    struct tree_node *node;
+    bool open;
+};
 
 struct reader {
     struct arena *arena;
@@ -288,7 +315,7 @@ struct reader {
     struct anchor *anchors;
     size_t anchors_count, anchors_capacity;
     uint32_t nodes;
-    bool failed;              /* an error after which reading ends */
+    bool failed; /* an error after which reading ends */
 };
 
 static struct position position_of(const struct reader *reader, yaml_mark_t mark)
@@ -297,16 +324,23 @@ static struct position position_of(const struct reader *reader, yaml_mark_t mark
 }
 
 /* Bytes that libyaml would take for another encoding, or report without a place. */
-static bool check_bytes(const char *text, size_t size, const char *origin, struct error_list *errors)
+static bool check_bytes(const char *text, size_t size, const char *origin,
+                        struct error_list *errors)
 {
     struct position at = {origin, 1, 1};
     const unsigned char *p = (const unsigned char *)text, *end = p + size;
     while (p < end) {
-        size_t length = *p < 0x80 ? 1 : *p >= 0xc2 && *p <= 0xdf ? 2 : (*p & 0xf0) == 0xe0 ? 3 : *p >= 0xf0 && *p <= 0xf4 ? 4 : 0;
+        size_t length = *p < 0x80                  ? 1
+                        : *p >= 0xc2 && *p <= 0xdf ? 2
+                        : (*p & 0xf0) == 0xe0      ? 3
+                        : *p >= 0xf0 && *p <= 0xf4 ? 4
+                                                   : 0;
         bool good = length > 0 && (size_t)(end - p) >= length;
         for (size_t i = 1; good && i < length; i++) good = (p[i] & 0xc0) == 0x80;
-        if (good && length == 3) good = !(p[0] == 0xe0 && p[1] < 0xa0) && !(p[0] == 0xed && p[1] > 0x9f);
-        if (good && length == 4) good = !(p[0] == 0xf0 && p[1] < 0x90) && !(p[0] == 0xf4 && p[1] > 0x8f);
+        if (good && length == 3)
+            good = !(p[0] == 0xe0 && p[1] < 0xa0) && !(p[0] == 0xed && p[1] > 0x9f);
+        if (good && length == 4)
+            good = !(p[0] == 0xf0 && p[1] < 0x90) && !(p[0] == 0xf4 && p[1] > 0x8f);
         if (!good) {
             errors_add(errors, at, "", "byte 0x%02x is not UTF-8: save the file as UTF-8", *p);
             return false;
@@ -333,11 +367,15 @@ static bool next_event(struct reader *reader, yaml_event_t *event)
     const char *problem = p->problem ? p->problem : "not YAML";
     struct position at = position_of(reader, p->problem_mark);
     const char *remedy = "";
-    if (strstr(problem, "cannot start any token")) remedy = ": tabs don't indent in YAML, and @ and ` don't begin a word; write spaces, or quote the text";
+    if (strstr(problem, "cannot start any token"))
+        remedy = ": tabs don't indent in YAML, and @ and ` don't begin a word; write spaces, "
+                 "or quote the text";
     if (p->context && p->context_mark.line)
-        errors_add(reader->errors, at, "", "%s (%s, line %d)%s", problem, p->context, (int)p->context_mark.line + 1, remedy);
+        errors_add(reader->errors, at, "", "%s (%s, line %d)%s", problem, p->context,
+                   (int)p->context_mark.line + 1, remedy);
     else
-        errors_add(reader->errors, at, "", "%s%s%s%s", problem, p->context ? " " : "", p->context ? p->context : "", remedy);
+        errors_add(reader->errors, at, "", "%s%s%s%s", problem, p->context ? " " : "",
+                   p->context ? p->context : "", remedy);
     reader->failed = true;
     return false;
 }
@@ -348,7 +386,9 @@ static bool count_node(struct reader *reader, struct position at, uint32_t depth
         errors_add(reader->errors, at, "", "nested deeper than %u levels", TREE_DEPTH_MAX);
         reader->failed = true;
     } else if (++reader->nodes > TREE_NODES_MAX) {
-        errors_add(reader->errors, at, "", "more than %u values (aliases count as what they stand for)", TREE_NODES_MAX);
+        errors_add(reader->errors, at, "",
+                   "more than %u values (aliases count as what they stand for)",
+                   TREE_NODES_MAX);
         reader->failed = true;
     }
     return !reader->failed;
@@ -361,19 +401,23 @@ static struct anchor *anchor_find(struct reader *reader, const char *name)
     return NULL;
 }
 
-static size_t anchor_begin(struct reader *reader, const unsigned char *name, struct tree_node *node)
+static size_t anchor_begin(struct reader *reader, const unsigned char *name,
+                           struct tree_node *node)
 {
     if (!name) return SIZE_MAX;
     if (reader->anchors_count == reader->anchors_capacity) {
         reader->anchors_capacity = reader->anchors_capacity ? reader->anchors_capacity * 2 : 8;
-        reader->anchors = xrealloc(reader->anchors, reader->anchors_capacity * sizeof *reader->anchors);
+        reader->anchors =
+            xrealloc(reader->anchors, reader->anchors_capacity * sizeof *reader->anchors);
     }
-    reader->anchors[reader->anchors_count] = (struct anchor){arena_strdup(reader->arena, (const char *)name), node, true};
+    reader->anchors[reader->anchors_count] =
+        (struct anchor){arena_strdup(reader->arena, (const char *)name), node, true};
     return reader->anchors_count++;
 }
 
 /* Copies what an alias stands for, within the limits. */
-static struct tree_node *expand(struct reader *reader, const struct tree_node *node, uint32_t depth)
+static struct tree_node *expand(struct reader *reader, const struct tree_node *node,
+                                uint32_t depth)
 {
     if (!count_node(reader, node->at, depth)) return NULL;
     struct tree_node *copy = arena_alloc(reader->arena, sizeof *copy);
@@ -390,22 +434,26 @@ static struct tree_node *expand(struct reader *reader, const struct tree_node *n
 
 static void refuse_tag(struct reader *reader, const unsigned char *tag, struct position at)
 {
-    if (tag && strcmp((const char *)tag, "!") != 0) errors_add(reader->errors, at, "", "tags (%s) have no meaning here: remove it", tag);
+    if (tag && strcmp((const char *)tag, "!") != 0)
+        errors_add(reader->errors, at, "", "tags (%s) have no meaning here: remove it", tag);
 }
 
 static struct tree_node *read_node(struct reader *reader, yaml_event_t *event, uint32_t depth);
 
 /* One key of a mapping; NULL when it is no text (its value is still read and dropped). */
-static const char *read_key(struct reader *reader, yaml_event_t *event, struct position at, uint32_t depth)
+static const char *read_key(struct reader *reader, yaml_event_t *event, struct position at,
+                            uint32_t depth)
 {
     struct tree_node *key = read_node(reader, event, depth);
     if (!key) return NULL;
     if (key->kind != TREE_TEXT) {
-        errors_add(reader->errors, at, "", "a key must be one word, not %s", tree_kind_words[key->kind]);
+        errors_add(reader->errors, at, "", "a key must be one word, not %s",
+                   tree_kind_words[key->kind]);
         return NULL;
     }
     if (strcmp(key->text, "<<") == 0) {
-        errors_add(reader->errors, at, "", "merge keys (<<) are not supported: write the keys out");
+        errors_add(reader->errors, at, "",
+                   "merge keys (<<) are not supported: write the keys out");
         return NULL;
     }
     return key->text;
@@ -413,7 +461,8 @@ static const char *read_key(struct reader *reader, yaml_event_t *event, struct p
 
 static void read_collection(struct reader *reader, struct tree_node *node, uint32_t depth)
 {
-    yaml_event_type_t end = node->kind == TREE_MAP ? YAML_MAPPING_END_EVENT : YAML_SEQUENCE_END_EVENT;
+    yaml_event_type_t end =
+        node->kind == TREE_MAP ? YAML_MAPPING_END_EVENT : YAML_SEQUENCE_END_EVENT;
     for (;;) {
         yaml_event_t event;
         if (!next_event(reader, &event)) return;
@@ -430,19 +479,23 @@ static void read_collection(struct reader *reader, struct tree_node *node, uint3
             if (reader->failed) return;
             const struct tree_entry *first = key ? tree_entry_find(node, key) : NULL;
             if (node->count == MAPPING_KEYS_MAX) {
-                errors_add(reader->errors, at, "", "more than %u keys in one mapping", MAPPING_KEYS_MAX);
+                errors_add(reader->errors, at, "", "more than %u keys in one mapping",
+                           MAPPING_KEYS_MAX);
                 reader->failed = true;
                 return;
             }
             if (first) {
-                errors_add(reader->errors, at, "", "key '%s' stands twice in one mapping (first in line %d): remove one", key, first->at.line);
+                errors_add(
+                    reader->errors, at, "",
+                    "key '%s' stands twice in one mapping (first in line %d): remove one", key,
+                    first->at.line);
                 dropped = true;
             }
             if (!next_event(reader, &event)) return;
         }
         struct tree_node *value = read_node(reader, &event, depth + 1);
         if (reader->failed) return;
-        if (value && !dropped) tree_append(reader->arena, node, key, at, value);      /* I2 */
+        if (value && !dropped) tree_append(reader->arena, node, key, at, value); /* I2 */
     }
 }
 
@@ -454,11 +507,14 @@ static struct tree_node *read_node(struct reader *reader, yaml_event_t *event, u
     size_t anchor = SIZE_MAX;
     switch (event->type) {
     case YAML_ALIAS_EVENT: {
-        const struct anchor *target = anchor_find(reader, (const char *)event->data.alias.anchor);
+        const struct anchor *target =
+            anchor_find(reader, (const char *)event->data.alias.anchor);
         if (!target)
-            errors_add(reader->errors, at, "", "alias *%s: no such anchor above", event->data.alias.anchor);
+            errors_add(reader->errors, at, "", "alias *%s: no such anchor above",
+                       event->data.alias.anchor);
         else if (target->open)
-            errors_add(reader->errors, at, "", "alias *%s stands inside its own anchor", event->data.alias.anchor);
+            errors_add(reader->errors, at, "", "alias *%s stands inside its own anchor",
+                       event->data.alias.anchor);
         else
             node = expand(reader, target->node, depth);
         yaml_event_delete(event);
@@ -469,8 +525,10 @@ static struct tree_node *read_node(struct reader *reader, yaml_event_t *event, u
             const char *value = (const char *)event->data.scalar.value;
             node = tree_text(reader->arena, at, arena_strdup(reader->arena, value));
             bool plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
-            node->is_null = plain && (!*value || strcmp(value, "~") == 0 || strcmp(value, "null") == 0);
-            if (strlen(value) != event->data.scalar.length) errors_add(reader->errors, at, "", "a NUL in a text");
+            node->is_null =
+                plain && (!*value || strcmp(value, "~") == 0 || strcmp(value, "null") == 0);
+            if (strlen(value) != event->data.scalar.length)
+                errors_add(reader->errors, at, "", "a NUL in a text");
             refuse_tag(reader, event->data.scalar.tag, at);
             anchor = anchor_begin(reader, event->data.scalar.anchor, node);
         }
@@ -481,8 +539,13 @@ static struct tree_node *read_node(struct reader *reader, yaml_event_t *event, u
         bool is_map = event->type == YAML_MAPPING_START_EVENT;
         if (count_node(reader, at, depth)) {
             node = tree_collection(reader->arena, is_map ? TREE_MAP : TREE_LIST, at);
-            refuse_tag(reader, is_map ? event->data.mapping_start.tag : event->data.sequence_start.tag, at);
-            anchor = anchor_begin(reader, is_map ? event->data.mapping_start.anchor : event->data.sequence_start.anchor, node);
+            refuse_tag(reader,
+                       is_map ? event->data.mapping_start.tag : event->data.sequence_start.tag,
+                       at);
+            anchor = anchor_begin(reader,
+                                  is_map ? event->data.mapping_start.anchor
+                                         : event->data.sequence_start.anchor,
+                                  node);
         }
         yaml_event_delete(event);
         if (node) read_collection(reader, node, depth);
@@ -505,27 +568,25 @@ static struct tree_node *read_stream(struct reader *reader)
         if (!next_event(reader, &event)) return NULL;
         struct position at = position_of(reader, event.start_mark);
         switch (event.type) {
-        case YAML_STREAM_END_EVENT:
-            yaml_event_delete(&event);
-            return root;
+        case YAML_STREAM_END_EVENT: yaml_event_delete(&event); return root;
         case YAML_DOCUMENT_START_EVENT:
             yaml_event_delete(&event);
             if (root) {
-                errors_add(reader->errors, at, "", "a second document: one file holds one scenario");
+                errors_add(reader->errors, at, "",
+                           "a second document: one file holds one scenario");
                 return NULL;
             }
             if (!next_event(reader, &event)) return NULL;
             root = read_node(reader, &event, 1);
             if (!root) return NULL;
             break;
-        default:
-            yaml_event_delete(&event);
-            break;
+        default: yaml_event_delete(&event); break;
         }
     }
 }
 
-struct tree_node *tree_parse(struct arena *arena, const char *text, size_t size, const char *origin, struct error_list *errors)
+struct tree_node *tree_parse(struct arena *arena, const char *text, size_t size,
+                             const char *origin, struct error_list *errors)
 {
     struct position start = {origin, 1, 1};
     if (size > TREE_BYTES_MAX) {
@@ -539,7 +600,11 @@ struct tree_node *tree_parse(struct arena *arena, const char *text, size_t size,
     yaml_parser_set_input_string(&reader.parser, (const unsigned char *)text, size);
     size_t before = errors->count;
     struct tree_node *root = read_stream(&reader);
-    if (!root && errors->count == before) errors_add(errors, start, "", origin ? "has no value: write null to remove" : "the file is empty: a scenario has at least name, duration, cluster, engine and replication");
+    if (!root && errors->count == before)
+        errors_add(errors, start, "",
+                   origin ? "has no value: write null to remove"
+                          : "the file is empty: a scenario has at least name, duration, "
+                            "cluster, engine and replication");
     yaml_parser_delete(&reader.parser);
     free(reader.anchors);
     return root;

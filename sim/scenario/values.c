@@ -1,8 +1,10 @@
 /* Text to values.
  *
- * A quantity is text, a unit included, parsed by quantity_parse (engines/options.c): no signs where none may be, no leading zeros, no hex, no exponent, no overflow.
- * A range `a..b` is drawn once a seed from the stream (seed, "plan", name of the knob), so that a draw more in one knob never shifts another; bounds are judged at both
- * ends, so that a file which loads under one seed loads under all.
+ * A quantity is text, a unit included, parsed by quantity_parse (engines/options.c): no signs
+ * where none may be, no leading zeros, no hex, no exponent, no overflow. A range `a..b` is
+ * drawn once a seed from the stream (seed, "plan", name of the knob), so that a draw more in
+ * one knob never shifts another; bounds are judged at both ends, so that a file which loads
+ * under one seed loads under all.
  */
 #include "sim/scenario/values.h"
 
@@ -12,8 +14,7 @@
 
 #include "sim/kernel/check.h"
 
-#define NAMES_SHOWN 16u      /* words listed in an error */
-#define PARTS_MAX 1000u      /* of a mixture or table */
+#define NAMES_SHOWN 16u /* words listed in an error */
 
 /* ---- messages ---- */
 
@@ -22,11 +23,15 @@ static const char *list_words(struct arena *arena, const char *const *words)
     uint32_t count = 0;
     while (words[count]) count++;
     char *list = arena_strdup(arena, "");
-    for (uint32_t i = 0; i < count && i < NAMES_SHOWN; i++) list = arena_printf(arena, "%s%s%s", list, i ? ", " : "", words[i]);
-    return count > NAMES_SHOWN ? arena_printf(arena, "%s and %u more", list, count - NAMES_SHOWN) : list;
+    for (uint32_t i = 0; i < count && i < NAMES_SHOWN; i++)
+        list = arena_printf(arena, "%s%s%s", list, i ? ", " : "", words[i]);
+    return count > NAMES_SHOWN
+               ? arena_printf(arena, "%s and %u more", list, count - NAMES_SHOWN)
+               : list;
 }
 
-void report_word(struct builder *b, struct view view, const char *what, const char *word, const char *const *words)
+void report_word(struct builder *b, struct view view, const char *what, const char *word,
+                 const char *const *words)
 {
     const char *nearest = nearest_word(word, words);
     if (nearest)
@@ -50,7 +55,8 @@ void report_missing(struct builder *b, struct view map, const char *key, const c
     char first[64];
     snprintf(first, sizeof first, "%.*s", (int)strcspn(key, "."), key);
     if (!view_is(map) || !tree_misses(map.node, first)) return;
-    const struct shape_field *field = map.shape && map.shape->kind == SHAPE_MAP ? shape_find(map.shape, first) : NULL;
+    const struct shape_field *field =
+        map.shape && map.shape->kind == SHAPE_MAP ? shape_find(map.shape, first) : NULL;
     if (example)
         report(b, map, "needs '%s', such as %s", key, example);
     else if (field && field->doc && *field->doc)
@@ -73,55 +79,72 @@ void resolve(struct builder *b, const char *name, const char *text)
 
 /* ---- quantities ---- */
 
-struct unit { const char *name; int64_t size; };
+struct unit {
+    const char *name;
+    int64_t size;
+};
 
 static const char *with_unit(struct arena *arena, int64_t value, const struct unit *units)
 {
     for (; units->name; units++)
-        if (value % units->size == 0) return arena_printf(arena, "%lld%s", (long long)(value / units->size), units->name);
+        if (value % units->size == 0)
+            return arena_printf(arena, "%lld%s", (long long)(value / units->size), units->name);
     CHECK(!"the last unit divides everything");
     return NULL;
 }
 
 /* value / 1e6 without trailing zeros. */
-static const char *millionths(struct arena *arena, int64_t value, const char *unit)
+const char *value_millionths(struct arena *arena, int64_t value, const char *unit)
 {
     char digits[16];
     snprintf(digits, sizeof digits, "%06lld", (long long)(value % 1000000));
     size_t size = 6;
     while (size > 0 && digits[size - 1] == '0') size--;
     if (size == 0) return arena_printf(arena, "%lld%s", (long long)(value / 1000000), unit);
-    return arena_printf(arena, "%lld.%.*s%s", (long long)(value / 1000000), (int)size, digits, unit);
+    return arena_printf(arena, "%lld.%.*s%s", (long long)(value / 1000000), (int)size, digits,
+                        unit);
 }
 
 const char *quantity_text_of(struct arena *arena, enum option_type type, int64_t value)
 {
-    static const struct unit sizes[] = {{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"B", 1}, {0}};
-    static const struct unit durations[] = {{"h", 3600 * NS_PER_S}, {"s", NS_PER_S}, {"ms", NS_PER_MS}, {"us", NS_PER_US}, {"ns", 1}, {0}};
-    static const struct unit bandwidths[] = {{"GB/s", 1000000000}, {"MB/s", 1000000}, {"kB/s", 1000}, {"B/s", 1}, {0}};
+    static const struct unit sizes[] = {
+        {"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"B", 1}, {0}};
+    static const struct unit durations[] = {
+        {"h", 3600 * NS_PER_S}, {"s", NS_PER_S}, {"ms", NS_PER_MS},
+        {"us", NS_PER_US},      {"ns", 1},       {0}};
+    static const struct unit bandwidths[] = {
+        {"GB/s", 1000000000}, {"MB/s", 1000000}, {"kB/s", 1000}, {"B/s", 1}, {0}};
     switch (type) {
     case OPTION_SIZE: return value ? with_unit(arena, value, sizes) : "0B";
     case OPTION_DURATION: return value == 0 ? "0s" : with_unit(arena, value, durations);
-    case OPTION_RATE: return millionths(arena, value, "/s");
+    case OPTION_RATE: return value_millionths(arena, value, "/s");
     case OPTION_BANDWIDTH: return value ? with_unit(arena, value, bandwidths) : "unlimited";
-    case OPTION_FRACTION: return value % 10000 == 0 ? arena_printf(arena, "%lld%%", (long long)(value / 10000)) : arena_printf(arena, "%lldppm", (long long)value);
-    case OPTION_FACTOR: return millionths(arena, value, "x");
+    case OPTION_FRACTION:
+        return value % 10000 == 0 ? arena_printf(arena, "%lld%%", (long long)(value / 10000))
+                                  : arena_printf(arena, "%lldppm", (long long)value);
+    case OPTION_FACTOR: return value_millionths(arena, value, "x");
     default: return arena_printf(arena, "%lld", (long long)value);
     }
 }
 
 static const char *never_or(struct arena *arena, const struct option *option, int64_t value)
 {
-    return option->type == OPTION_DURATION && value == -1 && option->low <= -1 ? "never" : quantity_text_of(arena, option->type, value);
+    return option->type == OPTION_DURATION && value == -1 && option->low <= -1
+               ? "never"
+               : quantity_text_of(arena, option->type, value);
 }
 
-static bool in_bounds(struct builder *b, struct view view, const struct option *option, int64_t value, const char *text)
+static bool in_bounds(struct builder *b, struct view view, const struct option *option,
+                      int64_t value, const char *text)
 {
-    if ((option->low == 0 && option->high == 0) || (value >= option->low && (option->high == 0 || value <= option->high))) return true;
+    if ((option->low == 0 && option->high == 0) ||
+        (value >= option->low && (option->high == 0 || value <= option->high)))
+        return true;
     if (option->high == 0)
         report(b, view, "'%s' is below %s", text, never_or(b->arena, option, option->low));
     else
-        report(b, view, "'%s' is out of range: %s to %s", text, quantity_text_of(b->arena, option->type, option->low == -1 ? 0 : option->low),
+        report(b, view, "'%s' is out of range: %s to %s", text,
+               quantity_text_of(b->arena, option->type, option->low == -1 ? 0 : option->low),
                quantity_text_of(b->arena, option->type, option->high));
     return false;
 }
@@ -131,12 +154,15 @@ const char *quantity_why(const char *text, const char *why)
     const char *p = text + (*text == '-');
     if (p[0] == '0' && (p[1] == 'x' || p[1] == 'X')) return "must be decimal, not hex";
     while ((*p >= '0' && *p <= '9') || *p == '.') p++;
-    if (p > text && (*p == 'e' || *p == 'E') && (p[1] == '+' || p[1] == '-' || (p[1] >= '0' && p[1] <= '9'))) return "must be written out, without exponent";
+    if (p > text && (*p == 'e' || *p == 'E') &&
+        (p[1] == '+' || p[1] == '-' || (p[1] >= '0' && p[1] <= '9')))
+        return "must be written out, without exponent";
     if (p > text && *p == ' ' && p[1]) return "must have no space between number and unit";
     return why;
 }
 
-static bool parse_one(struct builder *b, struct view view, const struct option *option, const char *text, int64_t *out)
+bool value_parse(struct builder *b, struct view view, const struct option *option,
+                 const char *text, int64_t *out)
 {
     const char *why = "";
     int64_t value;
@@ -149,7 +175,8 @@ static bool parse_one(struct builder *b, struct view view, const struct option *
         report(b, view, "'never' is not possible here: write a time");
         return false;
     }
-    if (!never && value < 0 && (option->low >= 0 || (option->type == OPTION_DURATION && option->low == -1))) {
+    if (!never && value < 0 &&
+        (option->low >= 0 || (option->type == OPTION_DURATION && option->low == -1))) {
         report(b, view, "'%s' must not be negative", text);
         return false;
     }
@@ -158,17 +185,19 @@ static bool parse_one(struct builder *b, struct view view, const struct option *
     return true;
 }
 
-bool value_amount(struct builder *b, struct view view, const struct option *option, const char *name, struct amount *out)
+bool value_amount(struct builder *b, struct view view, const struct option *option,
+                  const char *name, struct amount *out)
 {
     const char *dots = strstr(view.text, "..");
     struct amount amount;
     if (!dots) {
-        if (!parse_one(b, view, option, view.text, &amount.value)) return false;
+        if (!value_parse(b, view, option, view.text, &amount.value)) return false;
         amount.low = amount.high = amount.value;
     } else {
-        const char *low = arena_printf(b->arena, "%.*s", (int)(dots - view.text), view.text), *high = dots + 2;
-        bool good = parse_one(b, view, option, low, &amount.low);
-        good = parse_one(b, view, option, high, &amount.high) && good;
+        const char *low = arena_printf(b->arena, "%.*s", (int)(dots - view.text), view.text),
+                   *high = dots + 2;
+        bool good = value_parse(b, view, option, low, &amount.low);
+        good = value_parse(b, view, option, high, &amount.high) && good;
         if (!good) return false;
         if (amount.low > amount.high) {
             report(b, view, "range '%s' is reversed: write %s..%s", view.text, high, low);
@@ -182,51 +211,26 @@ bool value_amount(struct builder *b, struct view view, const struct option *opti
     return true;
 }
 
-bool value_milli(struct builder *b, struct view view, int64_t *out)
-{
-    int64_t value = 0;
-    const char *p = view.text;
-    int digits = 0, behind = -1;
-    for (; *p; p++) {
-        if (*p == '.' && digits > 0 && behind < 0) {
-            behind = 0;
-        } else if (*p >= '0' && *p <= '9' && digits < 9 && behind < 3) {
-            value = value * 10 + (*p - '0');
-            digits++;
-            if (behind >= 0) behind++;
-        } else {
-            break;
-        }
-    }
-    if (*p || digits == 0 || behind == 0) {
-        report(b, view, "'%s' must be a number with at most three decimals, such as 1.5", view.text);
-        return false;
-    }
-    for (int i = behind < 0 ? 0 : behind; i < 3; i++) value *= 10;
-    if (value == 0) {
-        report(b, view, "must be above 0");
-        return false;
-    }
-    *out = value;
-    return true;
-}
-
 /* ---- words ---- */
 
 static bool is_yaml_boolean(const char *text)
 {
-    static const char *const words[] = {"on", "off", "true", "false", "On", "Off", "True", "False", "ON", "OFF", "TRUE", "FALSE", "y", "n", "Y", "N", NULL};
+    static const char *const words[] = {"on",   "off",   "true", "false", "On",   "Off",
+                                        "True", "False", "ON",   "OFF",   "TRUE", "FALSE",
+                                        "y",    "n",     "Y",    "N",     NULL};
     for (uint32_t i = 0; words[i]; i++)
         if (strcmp(text, words[i]) == 0) return true;
     return false;
 }
 
-int32_t value_word(struct builder *b, struct view view, const char *const *words, const char *what)
+int32_t value_word(struct builder *b, struct view view, const char *const *words,
+                   const char *what)
 {
     for (int32_t i = 0; words[i]; i++)
         if (strcmp(words[i], view.text) == 0) return i;
     if (is_yaml_boolean(view.text))
-        report(b, view, "'%s' is a boolean to other YAML tools: one of %s", view.text, list_words(b->arena, words));
+        report(b, view, "'%s' is a boolean to other YAML tools: one of %s", view.text,
+               list_words(b->arena, words));
     else
         report_word(b, view, what, view.text, words);
     return -1;
@@ -249,7 +253,8 @@ static uint32_t find_region(const struct builder *b, const char *name)
 }
 
 /* Names of the first `count` places, then `leader` and the regions if asked for. */
-static const char *const *place_words(struct builder *b, uint32_t count, bool leader_ok, bool regions)
+static const char *const *place_words(struct builder *b, uint32_t count, bool leader_ok,
+                                      bool regions)
 {
     const char **words = arena_alloc(b->arena, (count + b->regions_count + 2) * sizeof *words);
     uint32_t n = 0;
@@ -292,7 +297,8 @@ static void set_add(struct builder *b, struct place_set *set, int32_t item)
     set->items[set->count++] = item;
 }
 
-bool value_places(struct builder *b, struct view view, const char *what, bool leader_ok, struct place_set *out)
+bool value_places(struct builder *b, struct view view, const char *what, bool leader_ok,
+                  struct place_set *out)
 {
     int32_t place = find_place(b, view.text, b->places_count);
     if (place >= 0) {
@@ -315,12 +321,16 @@ bool value_places(struct builder *b, struct view view, const char *what, bool le
     return true;
 }
 
-static struct option_list list_of(const struct place_set *set) { return (struct option_list){set->items, set->count}; }
+static struct option_list list_of(const struct place_set *set)
+{
+    return (struct option_list){set->items, set->count};
+}
 
 static struct option_list fill_places(struct builder *b, struct view list, bool leader_ok)
 {
     struct place_set set = {0};
-    for (uint32_t i = 0; i < list.count; i++) value_places(b, view_at(list, i), "place", leader_ok, &set);
+    for (uint32_t i = 0; i < list.count; i++)
+        value_places(b, view_at(list, i), "place", leader_ok, &set);
     return list_of(&set);
 }
 
@@ -328,10 +338,13 @@ static struct option_list fill_groups(struct builder *b, struct view list, bool 
 {
     if (list.count < 2) report(b, list, "needs at least two groups, such as [[a, b], [c]]");
     struct option_list *groups = arena_alloc(b->arena, (list.count + 1) * sizeof *groups);
-    const char **owner = arena_alloc(b->arena, (b->places_count + 1) * sizeof *owner);      /* by place + 1: the leader comes first */
+    const char **owner =
+        arena_alloc(b->arena, (b->places_count + 1) *
+                                  sizeof *owner); /* by place + 1: the leader comes first */
     for (uint32_t i = 0; i < list.count; i++) {
         struct view members = view_get(view_at(list, i), "members");
-        groups[i] = view_is(members) ? fill_places(b, members, leader_ok) : (struct option_list){0};
+        groups[i] =
+            view_is(members) ? fill_places(b, members, leader_ok) : (struct option_list){0};
         if (!view_is(members) || members.count == 0) {
             report(b, view_at(list, i), "an empty group cuts nobody off");
             continue;
@@ -357,202 +370,17 @@ static uint32_t fill_classes(struct builder *b, struct view list)
     words[MESSAGE_CLASSES] = "all";
     for (uint32_t i = 0; i < list.count; i++) {
         int32_t word = value_word(b, view_at(list, i), words, "message class");
-        if (word >= 0) set |= word == MESSAGE_CLASSES ? (1u << MESSAGE_CLASSES) - 1 : 1u << word;
+        if (word >= 0)
+            set |= word == MESSAGE_CLASSES ? (1u << MESSAGE_CLASSES) - 1 : 1u << word;
     }
     if (list.count == 0) report(b, list, "is empty: name a message class, or all");
     return set;
 }
 
-/* ---- distributions ---- */
-
-static const struct option positive_duration = {.name = "", .type = OPTION_DURATION, .low = 0, .high = INT64_C(3600000000000)};
-static const struct option share = {.name = "", .type = OPTION_FRACTION, .low = 1, .high = 1000000};
-
-static bool dist_duration(struct builder *b, struct view map, const char *key, const char *name, int64_t *out)
-{
-    struct view view = view_get(map, key);
-    struct amount amount;
-    if (!view_is(view)) {
-        report_missing(b, map, key, NULL);
-        return false;
-    }
-    if (!value_amount(b, view, &positive_duration, arena_printf(b->arena, "%s.%s", name, key), &amount)) return false;
-    *out = amount.value;
-    return true;
-}
-
-static bool dist_uniform(struct builder *b, struct view view, struct dist *out)
-{
-    const char *dots = strstr(view.text, "..");
-    if (!dots) {
-        report(b, view, "'%s' must be a range, such as 1ms..2ms", view.text);
-        return false;
-    }
-    const char *low = arena_printf(b->arena, "%.*s", (int)(dots - view.text), view.text);
-    if (!parse_one(b, view, &positive_duration, low, &out->a) || !parse_one(b, view, &positive_duration, dots + 2, &out->b)) return false;
-    if (out->a > out->b) {
-        report(b, view, "range '%s' is reversed: write %s..%s", view.text, dots + 2, low);
-        return false;
-    }
-    return true;
-}
-
-static bool dist_empirical(struct builder *b, struct view list, struct dist *out)
-{
-    if (list.count < 1 || list.count > PARTS_MAX) {
-        report(b, list, "needs 1 to %u points, such as [[50%%, 1ms], [100%%, 5ms]]", PARTS_MAX);
-        return false;
-    }
-    struct dist_point *points = arena_alloc(b->arena, list.count * sizeof *points);
-    for (uint32_t i = 0; i < list.count; i++) {
-        struct view point = view_get(view_at(list, i), "point");
-        if (!view_is(point) || point.count != 2) {
-            report(b, view_at(list, i), "a point is [share, value], such as [50%%, 1ms]");
-            return false;
-        }
-        int64_t ppm, value;
-        if (!parse_one(b, view_at(point, 0), &share, view_at(point, 0).text, &ppm) || !parse_one(b, view_at(point, 1), &positive_duration, view_at(point, 1).text, &value)) return false;
-        if (i > 0 && (ppm <= points[i - 1].ppm || value < points[i - 1].value)) {
-            report(b, point, "shares and values must rise");
-            return false;
-        }
-        points[i] = (struct dist_point){(uint32_t)ppm, value};
-    }
-    if (points[list.count - 1].ppm != 1000000) {
-        report(b, list, "the last share must be 100%%");
-        return false;
-    }
-    out->points = points;
-    out->points_count = list.count;
-    return true;
-}
-
-static bool dist_mixture(struct builder *b, struct view list, const char *name, struct dist *out)
-{
-    if (list.count < 1 || list.count > PARTS_MAX) {
-        report(b, list, "needs 1 to %u parts, such as [{weight: 90%%, constant: 1ms}, {weight: 10%%, constant: 9ms}]", PARTS_MAX);
-        return false;
-    }
-    struct dist *parts = arena_alloc(b->arena, list.count * sizeof *parts);
-    uint32_t *weights = arena_alloc(b->arena, list.count * sizeof *weights);
-    int64_t sum = 0;
-    bool good = true;
-    for (uint32_t i = 0; i < list.count; i++) {
-        struct view part = view_at(list, i), weight = view_get(part, "weight");
-        int64_t ppm = 0;
-        if (!view_is(weight)) report_missing(b, part, "weight", "90%");
-        good = view_is(weight) && parse_one(b, weight, &share, weight.text, &ppm) && good;
-        good = value_dist(b, part, arena_printf(b->arena, "%s.%u", name, i), &parts[i]) && good;
-        weights[i] = (uint32_t)ppm;
-        sum += ppm;
-    }
-    if (good && sum != 1000000) {
-        report(b, list, "the weights sum to %s, not to 100%%", quantity_text_of(b->arena, OPTION_FRACTION, sum));
-        good = false;
-    }
-    out->parts = parts;
-    out->weights_ppm = weights;
-    out->parts_count = list.count;
-    return good;
-}
-
-bool value_dist(struct builder *b, struct view view, const char *name, struct dist *out)
-{
-    static const char *const kinds[] = {"constant", "uniform", "exponential", "pareto", "lognormal", "empirical", "mixture"};      /* in the order of enum dist_kind */
-    struct dist dist = {0};
-    struct view found = {0};
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
-        struct view child = view_get(view, kinds[i]);
-        if (!view_is(child)) continue;
-        found = child;
-        dist.kind = (enum dist_kind)i;
-        count++;
-    }
-    if (count != 1) {
-        report(b, view, "%s: constant, uniform, exponential, pareto, lognormal, empirical or mixture", count ? "names two distributions, where one is meant" : "names no distribution");
-        return false;
-    }
-    bool good = true;
-    struct amount amount;
-    switch (dist.kind) {
-    case DIST_CONSTANT:
-    case DIST_EXPONENTIAL:
-        good = value_amount(b, found, &positive_duration, name, &amount);
-        if (good) dist.a = amount.value;
-        break;
-    case DIST_UNIFORM: good = dist_uniform(b, found, &dist); break;
-    case DIST_PARETO:
-        good = dist_duration(b, found, "min", name, &dist.a);
-        if (!view_is(view_get(found, "shape"))) {
-            report_missing(b, found, "shape", "1.5");
-            good = false;
-        } else {
-            good = value_milli(b, view_get(found, "shape"), &dist.shape_milli) && good;
-        }
-        break;
-    case DIST_LOGNORMAL:
-        good = dist_duration(b, found, "median", name, &dist.a);
-        if (!view_is(view_get(found, "sigma"))) {
-            report_missing(b, found, "sigma", "1.5");
-            good = false;
-        } else {
-            good = value_milli(b, view_get(found, "sigma"), &dist.shape_milli) && good;
-        }
-        break;
-    case DIST_EMPIRICAL: good = dist_empirical(b, found, &dist); break;
-    case DIST_MIXTURE: good = dist_mixture(b, found, name, &dist); break;
-    }
-    bool has_tail = dist.kind == DIST_EXPONENTIAL || dist.kind == DIST_PARETO || dist.kind == DIST_LOGNORMAL;
-    struct view floor = view_get(view, "floor"), cap = view_get(view, "cap");
-    if (view_is(floor) && !has_tail) {
-        report(b, floor, "floor belongs to exponential, pareto and lognormal");
-        good = false;
-    } else if (view_is(floor)) {
-        good = dist_duration(b, view, "floor", name, &dist.b) && good;
-    }
-    if (view_is(cap)) good = dist_duration(b, view, "cap", name, &dist.cap) && good;
-    if (good) *out = dist;
-    return good;
-}
-
-const char *dist_text_of(struct arena *arena, const struct dist *dist)
-{
-    const char *a = quantity_text_of(arena, OPTION_DURATION, dist->a);
-    char *text = NULL, *tail = arena_strdup(arena, "");
-    if (dist->kind != DIST_UNIFORM && dist->b) tail = arena_printf(arena, ", floor: %s", quantity_text_of(arena, OPTION_DURATION, dist->b));
-    if (dist->cap) tail = arena_printf(arena, "%s, cap: %s", tail, quantity_text_of(arena, OPTION_DURATION, dist->cap));
-    const char *shape = millionths(arena, dist->shape_milli * 1000, "");
-    switch (dist->kind) {
-    case DIST_CONSTANT: return *tail ? arena_printf(arena, "{constant: %s%s}", a, tail) : a;
-    case DIST_UNIFORM: return arena_printf(arena, "{uniform: %s..%s%s}", a, quantity_text_of(arena, OPTION_DURATION, dist->b), tail);
-    case DIST_EXPONENTIAL: return arena_printf(arena, "{exponential: %s%s}", a, tail);
-    case DIST_PARETO: return arena_printf(arena, "{pareto: {min: %s, shape: %s}%s}", a, shape, tail);
-    case DIST_LOGNORMAL: return arena_printf(arena, "{lognormal: {median: %s, sigma: %s}%s}", a, shape, tail);
-    case DIST_EMPIRICAL:
-        text = arena_strdup(arena, "{empirical: [");
-        for (uint32_t i = 0; i < dist->points_count; i++)
-            text = arena_printf(arena, "%s%s[%s, %s]", text, i ? ", " : "", quantity_text_of(arena, OPTION_FRACTION, dist->points[i].ppm),
-                                quantity_text_of(arena, OPTION_DURATION, dist->points[i].value));
-        return arena_printf(arena, "%s]%s}", text, tail);
-    case DIST_MIXTURE:
-        text = arena_strdup(arena, "{mixture: [");
-        for (uint32_t i = 0; i < dist->parts_count; i++) {
-            const char *part = dist_text_of(arena, &dist->parts[i]);
-            if (*part == '{')
-                part = arena_printf(arena, "%.*s", (int)strlen(part) - 2, part + 1);
-            else
-                part = arena_printf(arena, "constant: %s", part);
-            text = arena_printf(arena, "%s%s{weight: %s, %s}", text, i ? ", " : "", quantity_text_of(arena, OPTION_FRACTION, dist->weights_ppm[i]), part);
-        }
-        return arena_printf(arena, "%s]%s}", text, tail);
-    }
-    return "";
-}
-
 /* ---- option structs ---- */
 
-static const char *names_text(struct builder *b, const struct tree_node *node, const char *otherwise)
+static const char *names_text(struct builder *b, const struct tree_node *node,
+                              const char *otherwise)
 {
     return node ? tree_write(b->arena, node, false) : otherwise;
 }
@@ -562,11 +390,13 @@ static const char *groups_text(struct builder *b, struct view list)
 {
     char *text = arena_strdup(b->arena, "[");
     for (uint32_t i = 0; i < list.count; i++)
-        text = arena_printf(b->arena, "%s%s%s", text, i ? ", " : "", names_text(b, view_get(view_at(list, i), "members").node, "[]"));
+        text = arena_printf(b->arena, "%s%s%s", text, i ? ", " : "",
+                            names_text(b, view_get(view_at(list, i), "members").node, "[]"));
     return arena_printf(b->arena, "%s]", text);
 }
 
-static void fill_absent(struct builder *b, struct view map, const struct option *option, void *field, const char *name, enum fill_mode mode)
+static void fill_absent(struct builder *b, struct view map, const struct option *option,
+                        void *field, const char *name, enum fill_mode mode)
 {
     static const uint32_t all_classes = (1u << MESSAGE_CLASSES) - 1;
     if (option->type == OPTION_CLASSES) {
@@ -576,8 +406,10 @@ static void fill_absent(struct builder *b, struct view map, const struct option 
     }
     if (mode == FILL_DEFAULTS && !option->value) {
         static const int32_t none = -1;
-        if (option->type == OPTION_NODE || option->type == OPTION_PLACE) memcpy(field, &none, sizeof none);
-        if (!(option->flags & OPTION_OPTIONAL) && view_is(map)) report_missing(b, map, option->name, NULL);
+        if (option->type == OPTION_NODE || option->type == OPTION_PLACE)
+            memcpy(field, &none, sizeof none);
+        if (!(option->flags & OPTION_OPTIONAL) && view_is(map))
+            report_missing(b, map, option->name, NULL);
         return;
     }
     if (mode == FILL_KEEP) {
@@ -594,7 +426,8 @@ static void fill_absent(struct builder *b, struct view map, const struct option 
         }
         return;
     }
-    /* A default that does not parse is a bug of its table: options_default's contract test finds it. */
+    /* A default that does not parse is a bug of its table: options_default's contract test
+     * finds it. */
     int64_t value = 0;
     const char *why;
     switch (option->type) {
@@ -617,7 +450,8 @@ static void fill_absent(struct builder *b, struct view map, const struct option 
     }
     case OPTION_NODE:
     case OPTION_PLACE: {
-        int32_t place = option->flags & OPTION_LEADER && strcmp(option->value, "leader") == 0 ? -2 : -1;
+        int32_t place =
+            option->flags & OPTION_LEADER && strcmp(option->value, "leader") == 0 ? -2 : -1;
         memcpy(field, &place, sizeof place);
         break;
     }
@@ -633,7 +467,8 @@ static void fill_absent(struct builder *b, struct view map, const struct option 
     resolve(b, name, option->value);
 }
 
-static void fill_present(struct builder *b, struct view view, const struct option *option, void *field, const char *name)
+static void fill_present(struct builder *b, struct view view, const struct option *option,
+                         void *field, const char *name)
 {
     static const char *const yes_no[] = {"no", "yes", NULL};
     struct amount amount;
@@ -643,7 +478,8 @@ static void fill_present(struct builder *b, struct view view, const struct optio
     switch (option->type) {
     case OPTION_WORD:
     case OPTION_YESNO:
-        index = value_word(b, view, option->type == OPTION_WORD ? option->words : yes_no, "word");
+        index =
+            value_word(b, view, option->type == OPTION_WORD ? option->words : yes_no, "word");
         if (index < 0) return;
         memcpy(field, &index, sizeof index);
         break;
@@ -659,14 +495,17 @@ static void fill_present(struct builder *b, struct view view, const struct optio
         break;
     case OPTION_PLACE: {
         struct place_set set = {0};
-        if (!value_places(b, view, strcmp(option->name, "node") == 0 ? "node" : "place", leader_ok, &set)) return;
+        if (!value_places(b, view, strcmp(option->name, "node") == 0 ? "node" : "place",
+                          leader_ok, &set))
+            return;
         if (set.count == 0 && find_region(b, view.text) == UINT32_MAX) {
             static const int32_t nobody = -1;
             memcpy(field, &nobody, sizeof nobody);
             break;
         }
         if (set.count != 1) {
-            report(b, view, "'%s' stands for %u places, where one is meant", view.text, set.count);
+            report(b, view, "'%s' stands for %u places, where one is meant", view.text,
+                   set.count);
             return;
         }
         memcpy(field, &set.items[0], sizeof set.items[0]);
@@ -692,7 +531,8 @@ static void fill_present(struct builder *b, struct view view, const struct optio
     }
     case OPTION_NAMES: {
         const char **names = arena_alloc(b->arena, (view.count + 1) * sizeof *names);
-        for (uint32_t i = 0; i < view.count; i++) names[i] = arena_strdup(b->arena, view_at(view, i).text);
+        for (uint32_t i = 0; i < view.count; i++)
+            names[i] = arena_strdup(b->arena, view_at(view, i).text);
         struct option_names list = {names, view.count};
         memcpy(field, &list, sizeof list);
         text = names_text(b, view.node, "[]");
@@ -708,20 +548,23 @@ static void fill_present(struct builder *b, struct view view, const struct optio
     default:
         if (!value_amount(b, view, option, name, &amount)) return;
         memcpy(field, &amount.value, sizeof amount.value);
-        if (amount.low != amount.high) text = quantity_text_of(b->arena, option->type, amount.value);
+        if (amount.low != amount.high)
+            text = quantity_text_of(b->arena, option->type, amount.value);
         break;
     }
     resolve(b, name, arena_strdup(b->arena, text));
 }
 
-void fill_options(struct builder *b, struct view map, const struct option *table, size_t count, void *target, const char *name, enum fill_mode mode,
+void fill_options(struct builder *b, struct view map, const struct option *table, size_t count,
+                  void *target, const char *name, enum fill_mode mode,
                   bool (*skip)(const struct option *option))
 {
     for (size_t i = 0; i < count; i++) {
         if (skip && skip(&table[i])) continue;
         const struct option *option = &table[i];
         struct view view = view_get(map, option->name);
-        const char *key = *name ? arena_printf(b->arena, "%s.%s", name, option->name) : option->name;
+        const char *key =
+            *name ? arena_printf(b->arena, "%s.%s", name, option->name) : option->name;
         void *field = (char *)target + option->offset;
         if (view_is(view))
             fill_present(b, view, option, field, key);

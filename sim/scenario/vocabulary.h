@@ -1,4 +1,5 @@
-/* What list, explain, the JSON Schema and the reference share: how a row of a table reads. Private to sim/scenario. */
+/* What list, explain, the JSON Schema and the reference share: how a row of a table reads.
+ * Private to sim/scenario. */
 #ifndef FAULTLINE_SIM_SCENARIO_VOCABULARY_H
 #define FAULTLINE_SIM_SCENARIO_VOCABULARY_H
 
@@ -11,6 +12,6 @@ const char *option_type_text(struct arena *arena, const struct option *option);
 const char *option_bounds_text(struct arena *arena, const struct option *option);
 /* The default as written, "required", or "" */
 const char *option_default_text(const struct option *option);
-extern const char *const operation_docs[];      /* by enum operation_type, NULL ends */
+extern const char *const operation_docs[]; /* by enum operation_type, NULL ends */
 
 #endif

@@ -1,7 +1,10 @@
-/* The vocabulary: what list, explain, the JSON Schema and the reference say is what the tables hold.
+/* The vocabulary: what list, explain, the JSON Schema and the reference say is what the tables
+ * hold.
  *
- * Method: output goes into memory and is searched for the words of every table; the reference is compared with scenarios/README.md byte by byte; the first file of that page must
- * load; the schema judges all shipped scenarios and refuses bad ones by way of python3-jsonschema (skipped where that is absent).
+ * Method: output goes into memory and is searched for the words of every table; the reference
+ * is compared with scenarios/README.md byte by byte; the first file of that page must load; the
+ * schema judges all shipped scenarios and refuses bad ones by way of python3-jsonschema
+ * (skipped where that is absent).
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,9 +22,14 @@
 
 #include "sim/scenario/plan.h"
 
-#define REFERENCE_MARK "<!-- From here on: printed by `faultline schema --markdown`; a test compares. -->\n\n"
+#define REFERENCE_MARK                                                                         \
+    "<!-- From here on: printed by `faultline schema --markdown`; a test compares. -->\n\n"
 
-struct capture { char *text; size_t size; FILE *file; };
+struct capture {
+    char *text;
+    size_t size;
+    FILE *file;
+};
 
 static FILE *capture_begin(struct capture *c)
 {
@@ -59,7 +67,9 @@ static void test_the_reference_is_that_of_the_tables(void **state)
         size_t at = 0;
         while (written[at] && written[at] == c.text[at]) at++;
         while (at > 0 && written[at - 1] != '\n') at--;
-        fail_msg("scenarios/README.md is not what `faultline schema --markdown` prints:\n  has  %.120s\n  now  %.120s", written + at, c.text + at);
+        fail_msg("scenarios/README.md is not what `faultline schema --markdown` prints:\n  has "
+                 " %.120s\n  now  %.120s",
+                 written + at, c.text + at);
     }
     free(c.text);
     free(page);
@@ -68,11 +78,14 @@ static void test_the_reference_is_that_of_the_tables(void **state)
 static void test_the_first_file_of_the_reference_loads(void **state)
 {
     (void)state;
-    char *page = read_whole("scenarios/README.md"), *from = strstr(page, "## The smallest file\n\n"), text[4096];
+    char *page = read_whole("scenarios/README.md"),
+         *from = strstr(page, "## The smallest file\n\n"), text[4096];
     assert_non_null(from);
     size_t size = 0;
-    for (const char *line = strchr(from, '\n') + 2; strncmp(line, "    ", 4) == 0; line = strchr(line, '\n') + 1)
-        size += (size_t)snprintf(text + size, sizeof text - size, "%.*s", (int)(strchr(line, '\n') + 1 - line - 4), line + 4);
+    for (const char *line = strchr(from, '\n') + 2; strncmp(line, "    ", 4) == 0;
+         line = strchr(line, '\n') + 1)
+        size += (size_t)snprintf(text + size, sizeof text - size, "%.*s",
+                                 (int)(strchr(line, '\n') + 1 - line - 4), line + 4);
     struct scenario_errors errors = {0};
     struct scenario *scenario = scenario_load_text("first.yaml", text, size, &errors);
     for (size_t i = 0; i < errors.count; i++) print_error("%s\n", errors.items[i]);
@@ -88,12 +101,18 @@ static void test_list_names_every_row(void **state)
     struct capture c;
     vocabulary_list(capture_begin(&c), NULL);
     capture_end(&c);
-    for (const struct action *a = action_table; a->name; a++) assert_non_null(strstr(c.text, a->name));
-    for (const struct check *k = check_table; k->name; k++) assert_non_null(strstr(c.text, k->doc));
-    for (uint32_t i = 0; engine_registry[i]; i++) assert_non_null(strstr(c.text, engine_registry[i]->doc));
-    for (uint32_t i = 0; scheme_registry[i]; i++) assert_non_null(strstr(c.text, scheme_registry[i]->doc));
-    for (uint32_t i = 0; operation_words[i]; i++) assert_non_null(strstr(c.text, operation_words[i]));
-    for (const struct disk_preset *p = disk_presets; p->name; p++) assert_non_null(strstr(c.text, p->name));
+    for (const struct action *a = action_table; a->name; a++)
+        assert_non_null(strstr(c.text, a->name));
+    for (const struct check *k = check_table; k->name; k++)
+        assert_non_null(strstr(c.text, k->doc));
+    for (uint32_t i = 0; engine_registry[i]; i++)
+        assert_non_null(strstr(c.text, engine_registry[i]->doc));
+    for (uint32_t i = 0; scheme_registry[i]; i++)
+        assert_non_null(strstr(c.text, scheme_registry[i]->doc));
+    for (uint32_t i = 0; operation_words[i]; i++)
+        assert_non_null(strstr(c.text, operation_words[i]));
+    for (const struct disk_preset *p = disk_presets; p->name; p++)
+        assert_non_null(strstr(c.text, p->name));
     free(c.text);
     vocabulary_list(capture_begin(&c), "engines");
     capture_end(&c);
@@ -108,18 +127,24 @@ static void check_explained(const char *word, const char *holds)
     int err = vocabulary_explain(capture_begin(&c), word, NULL);
     capture_end(&c);
     if (err) fail_msg("'%s' is not explained", word);
-    if (!strstr(c.text, holds)) fail_msg("'%s' is explained without '%s':\n%s", word, holds, c.text);
+    if (!strstr(c.text, holds))
+        fail_msg("'%s' is explained without '%s':\n%s", word, holds, c.text);
     free(c.text);
 }
 
 static void test_explain_knows_every_word_and_the_nearest_of_others(void **state)
 {
     (void)state;
-    for (const struct check *k = check_table; k->name; k++) check_explained(k->name, k->source ? k->source : k->doc);
-    for (const struct measure *m = measure_table; m->name; m++) check_explained(m->name, m->doc);
-    for (const struct action *a = action_table; a->name; a++) check_explained(a->name, a->evidence);
-    for (const struct network_preset *p = network_presets; p->name; p++) check_explained(p->name, p->source);
-    for (const struct disk_preset *p = disk_presets; p->name; p++) check_explained(p->name, p->source);
+    for (const struct check *k = check_table; k->name; k++)
+        check_explained(k->name, k->source ? k->source : k->doc);
+    for (const struct measure *m = measure_table; m->name; m++)
+        check_explained(m->name, m->doc);
+    for (const struct action *a = action_table; a->name; a++)
+        check_explained(a->name, a->evidence);
+    for (const struct network_preset *p = network_presets; p->name; p++)
+        check_explained(p->name, p->source);
+    for (const struct disk_preset *p = disk_presets; p->name; p++)
+        check_explained(p->name, p->source);
     for (uint32_t i = 0; scheme_registry[i]; i++)
         for (size_t k = 0; k < scheme_registry[i]->options_count; k++) {
             char path[128];
@@ -153,10 +178,21 @@ static void test_keys_are_those_of_the_tables_and_have_one_row_each(void **state
     const struct vocabulary_key *keys = vocabulary_keys(&count);
     assert_true(count > 300);
     assert_null(keys[count].path);
-    static const struct { const char *path; enum option_type type; bool inert; } wanted[] = {
-        {"duration", OPTION_DURATION, false}, {"about", OPTION_STRING, true}, {"cluster.disk.sync_latency", OPTION_DIST, false}, {"workloads[].rate", OPTION_RATE, false},
-        {"timeline[].partition.groups", OPTION_GROUPS, false}, {"timeline[].evidence", OPTION_WORD, true}, {"replication{single_leader}.failover.quorum", OPTION_WORD, false},
-        {"engine{hash}.segment_size", OPTION_SIZE, false}, {"expect.violated", OPTION_NAMES, true}, {"workloads[].mix.insert", OPTION_FRACTION, false},
+    static const struct {
+        const char *path;
+        enum option_type type;
+        bool inert;
+    } wanted[] = {
+        {"duration", OPTION_DURATION, false},
+        {"about", OPTION_STRING, true},
+        {"cluster.disk.sync_latency", OPTION_DIST, false},
+        {"workloads[].rate", OPTION_RATE, false},
+        {"timeline[].partition.groups", OPTION_GROUPS, false},
+        {"timeline[].evidence", OPTION_WORD, true},
+        {"replication{single_leader}.failover.quorum", OPTION_WORD, false},
+        {"engine{hash}.segment_size", OPTION_SIZE, false},
+        {"expect.violated", OPTION_NAMES, true},
+        {"workloads[].mix.insert", OPTION_FRACTION, false},
     };
     for (size_t w = 0; w < sizeof wanted / sizeof wanted[0]; w++) {
         size_t found = 0;
@@ -170,7 +206,8 @@ static void test_keys_are_those_of_the_tables_and_have_one_row_each(void **state
     }
     for (size_t i = 0; i < count; i++)
         for (size_t k = 0; k < i; k++)
-            if (strcmp(keys[i].path, keys[k].path) == 0) fail_msg("%s is there twice", keys[i].path);
+            if (strcmp(keys[i].path, keys[k].path) == 0)
+                fail_msg("%s is there twice", keys[i].path);
 }
 
 /* ---- JSON Schema ---- */
@@ -187,12 +224,16 @@ static void test_the_schema_is_json_that_names_every_key(void **state)
     json_error_t error;
     json_t *root = json_loads(c.text, 0, &error);
     if (!root) fail_msg("line %d: %s", error.line, error.text);
-    json_t *properties = json_object_get(root, "properties"), *entry = json_object_get(json_object_get(json_object_get(properties, "timeline"), "items"), "properties");
+    json_t *properties = json_object_get(root, "properties"),
+           *entry = json_object_get(
+               json_object_get(json_object_get(properties, "timeline"), "items"), "properties");
     for (const struct action *a = action_table; a->name; a++) {
         json_t *action = json_object_get(entry, a->name);
         assert_non_null(action);
         assert_string_equal(json_string_value(json_object_get(action, "description")), a->doc);
-        for (size_t i = 0; i < a->options_count; i++) assert_non_null(json_object_get(json_object_get(action, "properties"), a->options[i].name));
+        for (size_t i = 0; i < a->options_count; i++)
+            assert_non_null(
+                json_object_get(json_object_get(action, "properties"), a->options[i].name));
     }
     json_t *schemes = json_object_get(json_object_get(properties, "replication"), "anyOf");
     size_t count = 0;
@@ -217,13 +258,24 @@ static void test_the_schema_fits_every_shipped_scenario_and_no_bad_one(void **st
     FILE *file = fdopen(fd, "w");
     vocabulary_schema(file);
     fclose(file);
-    /* Not among them: 010, 0x7dc and on, which YAML 1.1 turns into numbers and booleans before a schema sees them. */
-    static const char *const bad[] = {"unknown-key", "unknown-action", "unknown-option", "unknown-word", "unknown-engine", "unknown-preset", "unknown-check", "missing-unit", "space-before-unit",
-                                      "exponent", "two-actions", "no-action", "no-time", "at-and-when", "wrong-kind-list", "missing-keys", "no-value",
-                                      "missing-required-option", "nemesis", "out-of-bounds", "several-errors"};
+    /* Not among them: 010, 0x7dc and on, which YAML 1.1 turns into numbers and booleans before
+     * a schema sees them. */
+    static const char *const bad[] = {
+        "unknown-key",   "unknown-action", "unknown-option",
+        "unknown-word",  "unknown-engine", "unknown-preset",
+        "unknown-check", "missing-unit",   "space-before-unit",
+        "exponent",      "two-actions",    "no-action",
+        "no-time",       "at-and-when",    "wrong-kind-list",
+        "missing-keys",  "no-value",       "missing-required-option",
+        "nemesis",       "out-of-bounds",  "several-errors"};
     char command[8192];
-    size_t size = (size_t)snprintf(command, sizeof command, "%s tests/scenario/validate_schema.py %s good $(find scenarios -name '*.yaml' | sort) bad", python, path);
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) size += (size_t)snprintf(command + size, sizeof command - size, " tests/scenario/bad/%s.yaml", bad[i]);
+    size_t size = (size_t)snprintf(command, sizeof command,
+                                   "%s tests/scenario/validate_schema.py %s good $(find "
+                                   "scenarios -name '*.yaml' | sort) bad",
+                                   python, path);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        size += (size_t)snprintf(command + size, sizeof command - size,
+                                 " tests/scenario/bad/%s.yaml", bad[i]);
     int status = system(command);
     unlink(path);
     assert_true(WIFEXITED(status));
