@@ -99,8 +99,7 @@ static void format_part(FILE *out, struct arena *arena, const struct shape *top)
     static const char *const about[] = {
         "Regions and their nodes.",
         "Latency between two regions, where it is not `between_regions`.",
-        "Checks by name: `{violations: N or range, at: | from:, until:}` or a list of these; "
-        "beside them:",
+        "Checks by name: `{violations: N, at: | from:, until:}` or a list of these; and:",
         "`expect.availability`.",
         "Violations that don't fail the run.",
         "Same faults, same seed, settings changed."};

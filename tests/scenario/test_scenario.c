@@ -122,7 +122,7 @@ static void option_field(const struct option *table, size_t count, const char *n
 
 static const char *scheme_word(const struct plan *plan, const char *name)
 {
-    int32_t index;
+    int32_t index = 0;
     const struct scheme_ops *scheme = plan->world.scheme;
     option_field(scheme->options, scheme->options_count, name, plan->world.scheme_options,
                  &index, sizeof index);
@@ -157,11 +157,11 @@ static void test_example_is_the_world_that_it_describes(void **state)
     assert_int_equal(w->leader_initial, 0);
     assert_string_equal(scheme_word(plan, "mode"), "async");
     assert_string_equal(scheme_word(plan, "failover.quorum"), "none");
-    int64_t detect;
+    int64_t detect = 0;
     option_field(w->scheme->options, w->scheme->options_count, "failover.detect",
                  w->scheme_options, &detect, sizeof detect);
     assert_true(detect == 3 * NS_PER_S);
-    struct option_list at;
+    struct option_list at = {0};
     option_field(w->scheme->options, w->scheme->options_count, "failover.managers.at",
                  w->scheme_options, &at, sizeof at);
     assert_int_equal(at.count, 1);
@@ -194,8 +194,8 @@ static void test_example_has_its_clients_and_faults(void **state)
     assert_string_equal(f[0].id, "stale");
     assert_string_equal(f[0].action->name, "cut");
     assert_true(f[0].at_ns == 5 * NS_PER_S && f[0].for_ns == -1 && f[0].evidence_required);
-    struct option_list list;
-    uint32_t classes;
+    struct option_list list = {0};
+    uint32_t classes = 0;
     option_field(f[0].action->options, f[0].action->options_count, "to", f[0].params, &list,
                  sizeof list);
     assert_int_equal(list.count, 1);
@@ -207,7 +207,7 @@ static void test_example_has_its_clients_and_faults(void **state)
                  sizeof list);
     assert_int_equal(list.count, 2);
     assert_int_equal(((const struct option_list *)list.items)[0].count, 2);
-    int32_t node;
+    int32_t node = 0;
     option_field(f[4].action->options, f[4].action->options_count, "node", f[4].params, &node,
                  sizeof node);
     assert_int_equal(node, -2);
@@ -522,7 +522,7 @@ static void test_managers_stand_on_nodes_or_in_regions(void **state)
     assert_int_equal(m[2].region, 2);
     /* Endpoints: nodes 0-2, managers 3-6, directory 7, workload 8. West is c, its manager and
      * the clients there. */
-    struct option_list groups;
+    struct option_list groups = {0};
     const struct fault_plan *f = plan->world.faults;
     option_field(f[0].action->options, f[0].action->options_count, "groups", f[0].params,
                  &groups, sizeof groups);
@@ -538,7 +538,7 @@ static void test_managers_stand_on_nodes_or_in_regions(void **state)
     /* Managers without work are no machines; who names them names nobody. */
     plan = plan_of(scenario, &(struct plan_request){.variant = 1});
     assert_int_equal(plan->world.managers_count, 0);
-    int32_t node;
+    int32_t node = 0;
     f = plan->world.faults;
     option_field(f[1].action->options, f[1].action->options_count, "node", f[1].params, &node,
                  sizeof node);
