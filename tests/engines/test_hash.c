@@ -154,6 +154,31 @@ static void test_a_manifest_written_before_a_roll_is_written_anew(void **state)
     world_deinit(&w);
 }
 
+/* M6. A model test found it: the overwrite is lost, the merge has dropped what it replaced. */
+static void test_a_merge_keeps_what_only_an_unsynced_write_supersedes(void **state)
+{
+    (void)state;
+    struct world w;
+    struct oracle oracle = {0};
+    struct hash_options options = options_small();
+    struct buffer out = {.allocator = &allocator_system};
+    bool more = true;
+    world_init(&w, WORLD_DISK, 1);
+    world_open(&w, &engine_hash, &options);
+    put(&w, &oracle, "key", "synced");
+    fill(&w, &oracle);
+    assert_int_equal(engine_put(w.engine, BYTES_LITERAL("key"), BYTES_LITERAL("unsynced"),
+                                &allocator_system, ENGINE_NO_SYNC, 0),
+                     0);
+    while (more) assert_int_equal(engine_maintain(w.engine, 300, 0, &more), 0);
+    world_crash(&w, DISK_ALL_LOST);
+    world_open(&w, &engine_hash, &options);
+    assert_int_equal(engine_get(w.engine, BYTES_LITERAL("key"), &out), 0);
+    buffer_deinit(&out);
+    oracle_deinit(&oracle);
+    world_deinit(&w);
+}
+
 static void test_deleted_keys_stay_deleted_when_a_merge_drops_their_tombstones(void **state)
 {
     (void)state;
@@ -364,6 +389,7 @@ int main(void)
             test_a_crash_between_a_compactions_manifest_write_and_its_sync_with_a_foreground_write_acknowledged_meanwhile_loses_nothing_that_was_acknowledged),
         cmocka_unit_test(test_a_roll_in_the_middle_of_a_merge_loses_nothing),
         cmocka_unit_test(test_a_manifest_written_before_a_roll_is_written_anew),
+        cmocka_unit_test(test_a_merge_keeps_what_only_an_unsynced_write_supersedes),
         cmocka_unit_test(test_deleted_keys_stay_deleted_when_a_merge_drops_their_tombstones),
         cmocka_unit_test(test_writes_stall_and_help_when_segments_pile_up),
         cmocka_unit_test(test_a_record_of_another_history_is_not_a_continuation),

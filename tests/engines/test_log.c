@@ -416,6 +416,8 @@ static void test_a_tail_that_bash_would_not_write_is_cut(void **state)
         expect(e, "b", tails[i].kept >= 1 ? "1" : NULL);
         expect(e, "c\t\xc3\xbc", tails[i].kept == 2 ? "2" : NULL);
         expect(e, "c", NULL);
+        expect(e, "c\xff", NULL);
+        expect(e, "c\x01", NULL);
         free(both);
         free(ours);
         world_deinit(&w);

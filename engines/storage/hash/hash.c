@@ -131,7 +131,7 @@ static int write_failed(struct hash_engine *hash, int err, const char *what)
                        hash_active(hash)->id, what, -err);
 }
 
-static int active_sync(struct hash_engine *hash)
+int hash_active_sync(struct hash_engine *hash)
 {
     struct segment *active = hash_active(hash);
     int err =
@@ -149,7 +149,7 @@ static int roll(struct hash_engine *hash)
     int err = hash_segments_reserve(hash, &hash->segments, hash->segments.count + 1);
     if (err) return err;
     if (old->synced < old->size) {
-        err = active_sync(hash);
+        err = hash_active_sync(hash);
         if (err) return err;
     }
     err = hash_segment_create(hash, hash->next_id, &next);
@@ -225,7 +225,7 @@ static int append(struct hash_engine *hash, uint32_t crc, bool is_synced)
     uint64_t size = active->size;
     active->size += hash->scratch.size;
     if (is_synced) {
-        err = active_sync(hash);
+        err = hash_active_sync(hash);
         if (err) {
             active->size = size; /* I3 */
             return err;
@@ -309,7 +309,7 @@ static int hash_write(struct engine *engine, const struct engine_batch *batch,
 static int hash_sync(struct engine *engine)
 {
     struct hash_engine *hash = hash_of(engine);
-    return hash->is_read_only ? -EROFS : active_sync(hash);
+    return hash->is_read_only ? -EROFS : hash_active_sync(hash);
 }
 
 static int hash_maintain(struct engine *engine, uint64_t budget_bytes, int64_t now_ns,

@@ -145,6 +145,7 @@ enum merge_step {
     MERGE_WRITE,
     MERGE_SYNC,
     MERGE_SYNC_NAMES,
+    MERGE_SYNC_ACTIVE,
     MERGE_MANIFEST_CREATE,
     MERGE_MANIFEST_WRITE,
     MERGE_MANIFEST_SYNC,
@@ -204,6 +205,8 @@ static inline struct segment *hash_active(const struct hash_engine *hash)
 }
 
 int hash_recover(struct hash_engine *hash); /* recover.c */
+/* Syncs the active segment; a failure is one of the log (write_failed in hash.c). */
+int hash_active_sync(struct hash_engine *hash);
 
 /* Applies a record that stands at (segment, offset); takes the entry of a put. */
 void hash_apply_put(struct hash_engine *hash, struct keydir_entry *entry);

@@ -6,7 +6,8 @@
  *     READ ------- no output yet --------> CREATE --> READ
  *     WRITE ------ more to read ---------> READ
  *     WRITE ------ output full ----------> SYNC --> CREATE --> READ
- *     WRITE ------ inputs read out ------> SYNC --> SYNC_NAMES --> MANIFEST_CREATE
+ *     WRITE ------ inputs read out ------> SYNC --> SYNC_NAMES --> SYNC_ACTIVE
+ *     READ ------- all dead, read out ---> SYNC_ACTIVE --> MANIFEST_CREATE
  *     MANIFEST_CREATE --> MANIFEST_WRITE --> MANIFEST_SYNC --> RENAME --> SYNC_SWITCH --> IDLE
  *     RENAME ----- a roll came between --> MANIFEST_CREATE
  *     IDLE ------- dropped segments, no cursor open: unlinks one
@@ -25,6 +26,9 @@
  * M4  Inputs are unlinked only after SYNC_SWITCH: either manifest finds all its files.
  * M5  The manifest that RENAME puts in place lists every segment that writes may have gone to:
  *     a roll between MANIFEST_CREATE and RENAME sends the merge back (manifest_version).
+ * M6  A record is dropped only when what superseded it is durable: SYNC_ACTIVE comes after the
+ *     last READ. Else a power loss takes an unsynced overwrite, and the synced value that it
+ *     replaced would be gone with the inputs.
  *
  * A failure before RENAME drops the outputs and the merge begins anew at the next slice. From
  * RENAME on it is not known which manifest is durable: nothing is unlinked, and the engine is
@@ -213,7 +217,7 @@ static int merge_read(struct hash_engine *hash, uint64_t budget)
     else if (m->is_output_full)
         m->step = m->outputs.count ? MERGE_SYNC : MERGE_CREATE;
     else if (m->is_read_out)
-        m->step = m->outputs.count ? MERGE_SYNC : MERGE_MANIFEST_CREATE;
+        m->step = m->outputs.count ? MERGE_SYNC : MERGE_SYNC_ACTIVE;
     return 0;
 }
 
@@ -425,6 +429,12 @@ static int merge_step(struct hash_engine *hash, uint64_t budget)
     case MERGE_SYNC: return merge_sync(hash);
     case MERGE_SYNC_NAMES: {
         int err = vfs_sync_dir(hash->base.host.vfs, hash->dir);
+        if (!err) hash->merge.step = MERGE_SYNC_ACTIVE;
+        return err;
+    }
+    case MERGE_SYNC_ACTIVE: {
+        const struct segment *active = hash_active(hash);
+        int err = active->synced < active->size ? hash_active_sync(hash) : 0; /* M6 */
         if (!err) hash->merge.step = MERGE_MANIFEST_CREATE;
         return err;
     }
