@@ -256,8 +256,9 @@ static void test_a_mutated_file_brings_a_plan_or_an_error(void **state)
     const char *seed_text = getenv("SEED"), *scale_text = getenv("SCALE");
     uint64_t seed = seed_text ? strtoull(seed_text, NULL, 10) : 1;
     double scale = scale_text ? strtod(scale_text, NULL) : 1;
-    uint32_t rounds = getenv("FAULTLINE_SOAK") ? (uint32_t)(100000 * scale) : 2000, loaded = 0,
-             refused = 0;
+    if (scale < 0.05) scale = 0.05;
+    uint32_t rounds = (uint32_t)((getenv("FAULTLINE_SOAK") ? 100000 : 2000) * scale),
+             loaded = 0, refused = 0;
     for (uint32_t round = 0; round < rounds; round++) {
         struct rng rng;
         char name[32];
