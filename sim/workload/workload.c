@@ -27,6 +27,7 @@
 #include <stdlib.h>
 
 #include "sim/kernel/check.h"
+#include "sim/record/token.h"
 
 #define FINAL_NAME "final-reader"
 
@@ -70,18 +71,13 @@ void value_write(struct buffer *out, uint64_t token, int64_t size)
 
 uint64_t workload_token(struct bytes value)
 {
-    if (value.size == 0) return 0;
+    size_t head = 0;
+    uint64_t token = token_parse(value.data, value.size, &head);
+    if (token == 0 || token == TOKEN_FOREIGN) return token;
     const unsigned char *p = value.data;
-    uint64_t token = 0;
-    size_t i = 0;
-    for (; i < value.size && p[i] >= '0' && p[i] <= '9'; i++) {
-        if (i == 19) return UINT64_MAX;
-        token = token * 10 + (uint64_t)(p[i] - '0');
-    }
-    if (i == 0 || i == value.size || p[i] != '.' || p[0] == '0') return UINT64_MAX;
     uint64_t mixed = mix64(token);
-    for (i++; i < value.size; i++)
-        if (p[i] != filler(mixed, i)) return UINT64_MAX;
+    for (size_t i = head; i < value.size; i++)
+        if (p[i] != filler(mixed, i)) return TOKEN_FOREIGN;
     return token;
 }
 

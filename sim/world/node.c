@@ -42,7 +42,9 @@
  * process that is down is gone. Timers and commands are never refused for lack of room in
  * the inbox.
  *
- * Not modelled: more than one server thread; CPU contention between lanes; swapping.
+ * Not modelled: more than one server thread; CPU contention between lanes; swapping; that
+ * connections break with their process (a message on its way to a process that dies reaches
+ * the one that is started after it).
  */
 #include "sim/world/node_internal.h"
 
@@ -348,6 +350,14 @@ static void batch_body(struct node *node)
     node_batch_done(node, disk_cursor(node->disk));
 }
 
+/* The run's memory limit counts what nodes hold: their heaps and their disks. */
+static void account(struct node *node)
+{
+    int64_t held = (int64_t)heap_bytes(node->heap) + (int64_t)disk_used_bytes(node->disk);
+    kernel_memory_add(node->kernel, held - node->accounted);
+    node->accounted = held;
+}
+
 static void run_fire(struct kernel *kernel, const struct event *event)
 {
     struct node *node = event->context;
@@ -361,6 +371,7 @@ static void run_fire(struct kernel *kernel, const struct event *event)
     bool completed = node_guarded(node, LANE_SERVER, now, batch_body, &end);
     node->counters.busy_ns += end - now;
     node->busy_until = end > now ? end : now + 1;
+    account(node);
     if (!completed) return;
     node_slice_hurry(node);
     node_kick(node);
@@ -430,6 +441,7 @@ static void process_end(struct node *node)
     inbox_drop(node);
     node_requests_drop(node);
     heap_reset(node->heap);
+    account(node);
     node->scheme = NULL;
     node->engine = node->env.engine = NULL;
     node->state = NODE_DOWN;

@@ -182,6 +182,7 @@ struct node {
         told;          /* as of now; from coming_at on; last told to the listener's queue */
     int64_t coming_at; /* ns; VTIME_MAX: nothing comes */
     struct node_counters counters;
+    int64_t accounted; /* bytes told to the kernel */
 };
 
 /* ---- node.c ---- */

@@ -354,6 +354,36 @@ static void test_node_each_reads_all_client_keys_without_effect(void **state)
     bench_destroy(b);
 }
 
+static void test_node_memory_counts_towards_the_limit_of_the_run(void **state)
+{
+    (void)state;
+    for (int limited = 0; limited < 2; limited++) {
+        static const struct env_peer peers[] = {{"n0", "r"}};
+        struct node_config config = bench_config();
+        struct bench *b = calloc(1, sizeof *b);
+        b->kernel = kernel_create(
+            &(struct kernel_config){.seed = 1, .memory_max = limited ? 64 << 10 : 64 << 20});
+        b->network =
+            network_create(b->kernel, &(struct network_config){.latency = constant(LATENCY)});
+        struct node_listener listener = {.context = b,
+                                         .note = seen_note,
+                                         .acknowledged = seen_acknowledged,
+                                         .down = seen_down,
+                                         .up = seen_up};
+        b->node = node_create(b->kernel, b->network, CLIENT, &config, peers, 1, 0, &listener);
+        network_add(b->network, "n0", 0, NETWORK_OWN_MACHINE, node_receive, b->node);
+        network_add(b->network, "client", 0, NETWORK_OWN_MACHINE, client_receive, b);
+        node_start(b->node);
+        enum kernel_stop why = kernel_run(b->kernel, NS_PER_S);
+        for (int i = 0; i < 20 && why == KERNEL_DONE; i++) {
+            for (int k = 0; k < 100; k++) ask(b, "b");
+            why = kernel_run(b->kernel, (2 + i) * NS_PER_S);
+        }
+        assert_int_equal(why, limited ? KERNEL_LIMIT_MEMORY : KERNEL_DONE);
+        bench_destroy(b);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -375,6 +405,7 @@ int main(void)
         cmocka_unit_test(test_node_failed_checks_crash_that_node_only),
         cmocka_unit_test(test_node_keeps_the_order_of_effects_when_ties_are_shuffled),
         cmocka_unit_test(test_node_delivers_messages_answers_commands_and_sends_to_itself),
+        cmocka_unit_test(test_node_memory_counts_towards_the_limit_of_the_run),
         cmocka_unit_test(test_node_each_reads_all_client_keys_without_effect),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -528,6 +528,91 @@ static void test_node_power_cut_at_random_instants_loses_nothing_acknowledged(vo
     }
 }
 
+/* ---- storms ---- */
+
+static void storm_pause(struct bench *b)
+{
+    node_pause(b->node);
+}
+static void storm_resume(struct bench *b)
+{
+    node_resume(b->node);
+}
+static void storm_crash(struct bench *b)
+{
+    node_crash(b->node, DOWN_CRASH, "");
+}
+static void storm_start(struct bench *b)
+{
+    node_start(b->node);
+}
+static void storm_lose(struct bench *b)
+{
+    node_power_off(b->node, DISK_ALL_LOST, DOWN_POWER_OFF);
+}
+static void storm_tear(struct bench *b)
+{
+    node_power_off(b->node, DISK_TORN, DOWN_POWER_OFF);
+}
+static void storm_reboot(struct bench *b)
+{
+    node_power_off(b->node, DISK_SUBSET, DOWN_POWER_OFF);
+    node_start(b->node);
+}
+static void storm_evict(struct bench *b)
+{
+    node_evict(b->node);
+}
+static void storm_slow(struct bench *b)
+{
+    node_clock_drift(b->node, -300000);
+}
+static void storm_fast(struct bench *b)
+{
+    node_clock_drift(b->node, 300000);
+}
+
+static void test_node_storms_of_stops_and_pauses_lose_nothing_acknowledged(void **state)
+{
+    (void)state;
+    static void (*const deeds[])(struct bench *) = {
+        storm_pause, storm_resume, storm_resume, storm_crash,  storm_start,
+        storm_start, storm_lose,   storm_tear,   storm_reboot, storm_start,
+        storm_evict, storm_slow,   storm_fast};
+    const char *given = getenv("SEED"), *scale = getenv("SCALE");
+    uint64_t seed = given ? strtoull(given, NULL, 10) : 1;
+    uint64_t rounds =
+        getenv("FAULTLINE_SOAK") ? 1000 * (scale ? strtoull(scale, NULL, 10) : 1) : 60;
+    struct hash_options options = small_segments();
+    uint64_t acks = 0;
+    for (uint64_t i = 0; i < rounds; i++) {
+        struct rng rng;
+        struct load load;
+        rng_init(&rng, seed + i, "test", "storm", NULL);
+        load_begin(&load, i % 2 ? "hash" : "log", &options, seed + i);
+        struct bench *b = load.bench;
+        for (int k = 0; k < 60; k++) {
+            int64_t time = rng_range(&rng, 20 * MS, 20 * MS + WRITES * EVERY);
+            at(b, time - NS_PER_S, deeds[rng_below(&rng, sizeof deeds / sizeof deeds[0])]);
+        }
+        kernel_run(b->kernel, NS_PER_S);
+        node_resume(b->node);
+        node_start(b->node);
+        kernel_run(b->kernel, 2 * NS_PER_S);
+        uint64_t found[KEYS] = {0};
+        assert_true(node_is_up(b->node));
+        assert_int_equal(node_each(b->node, collect, found), 0);
+        for (int k = 0; k < KEYS; k++)
+            if (found[k] < load.acknowledged[k])
+                fail_msg("seed %llu: key%d holds %llu, acknowledged %llu",
+                         (unsigned long long)(seed + i), k, (unsigned long long)found[k],
+                         (unsigned long long)load.acknowledged[k]);
+        acks += load.acks;
+        bench_destroy(b);
+    }
+    assert_true(acks > rounds * 20);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -538,6 +623,7 @@ int main(void)
         cmocka_unit_test(test_node_periodic_sync_runs_only_after_writes),
         cmocka_unit_test(test_node_failed_maintenance_is_told_and_tried_again),
         cmocka_unit_test(test_node_slices_stop_while_paused_and_go_on_after),
+        cmocka_unit_test(test_node_storms_of_stops_and_pauses_lose_nothing_acknowledged),
         cmocka_unit_test(
             test_node_crash_between_a_compactions_manifest_write_and_its_sync_loses_nothing_acknowledged),
         cmocka_unit_test(test_node_power_cut_at_random_instants_loses_nothing_acknowledged),
