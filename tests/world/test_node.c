@@ -246,6 +246,29 @@ static void test_node_has_one_timer_a_number(void **state)
     bench_destroy(b);
 }
 
+static void ask_busy(struct bench *b)
+{
+    ask(b, "c300");
+}
+static void ask_again(struct bench *b)
+{
+    ask(b, "t1,500");
+}
+
+static void test_node_timer_set_again_while_it_waits_in_the_inbox_fires_once_and_late(
+    void **state)
+{
+    (void)state;
+    struct bench *b = bench_create();
+    ask(b, "t1,50");           /* due at 60 us */
+    at(b, 20 * US, ask_busy);  /* until 330 us */
+    at(b, 40 * US, ask_again); /* stands before the timer in the inbox */
+    run_to(b, 2 * NS_PER_S);
+    assert_int_equal(count_of(b, "timer"), 1);
+    assert_int_equal(when(b, "timer 1"), 330 * US + HANDLER + 500 * US + HANDLER);
+    bench_destroy(b);
+}
+
 /* ---- broken contracts ---- */
 
 static void test_node_panic_is_a_crash_at_the_cursor_and_keeps_what_came_before(void **state)
@@ -401,6 +424,8 @@ int main(void)
         cmocka_unit_test(test_node_rescales_pending_timers_when_drift_changes),
         cmocka_unit_test(test_node_timers_do_not_mind_steps_of_the_wall_clock),
         cmocka_unit_test(test_node_has_one_timer_a_number),
+        cmocka_unit_test(
+            test_node_timer_set_again_while_it_waits_in_the_inbox_fires_once_and_late),
         cmocka_unit_test(test_node_panic_is_a_crash_at_the_cursor_and_keeps_what_came_before),
         cmocka_unit_test(test_node_failed_checks_crash_that_node_only),
         cmocka_unit_test(test_node_keeps_the_order_of_effects_when_ties_are_shuffled),

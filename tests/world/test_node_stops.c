@@ -122,6 +122,22 @@ static void test_node_stop_empties_inbox_requests_timers_and_heap(void **state)
     bench_destroy(b);
 }
 
+static void test_node_forgets_requests_that_a_crash_left_open(void **state)
+{
+    (void)state;
+    struct bench *b = bench_create();
+    ask(b, "n1"); /* never answered: its handle is 1 */
+    run_to(b, NS_PER_S + 10 * MS);
+    do_crash(b);
+    do_start(b);
+    run_to(b, NS_PER_S + 20 * MS);
+    ask(b, "z");
+    run_to(b, 2 * NS_PER_S);
+    assert_true(node_is_up(b->node));
+    assert_int_equal(count_of(b, "reply"), 0);
+    bench_destroy(b);
+}
+
 static void test_node_down_hears_nothing(void **state)
 {
     (void)state;
@@ -415,6 +431,7 @@ int main(void)
         cmocka_unit_test(
             test_node_stopped_by_who_hears_an_answer_keeps_what_the_answer_rests_on),
         cmocka_unit_test(test_node_stop_empties_inbox_requests_timers_and_heap),
+        cmocka_unit_test(test_node_forgets_requests_that_a_crash_left_open),
         cmocka_unit_test(test_node_down_hears_nothing),
         cmocka_unit_test(test_node_wipe_leaves_an_empty_disk),
         cmocka_unit_test(test_node_boot_takes_time_and_can_be_crashed),
