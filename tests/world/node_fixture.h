@@ -12,6 +12,7 @@
  *     d        detach                    R       random draw
  *     f1       fence node 1              l1      claim for node 1 under epoch 5
  *     L7       lead under epoch 7        z       reply to request handle 1
+ *     F3       note FENCED_WRITE 3       D4      note WRITES_DISCARDED 4
  *     P        panic                     K, C    failed ENV_CHECK, failed CHECK
  *
  * A timer that fires notes SNAPSHOT id, a message JOIN_REFUSED from, a directory's answer
@@ -213,6 +214,8 @@ static inline void script_request(struct scheme *scheme, uint64_t request,
         case 'l': env->ops->claim(env, (uint32_t)number, 5); break;
         case 'z': script_reply(script, ((uint64_t)1 << 32) + 1, STATUS_OK); break;
         case 'R': env->ops->random(env); break;
+        case 'F': env->ops->note(env, NOTE_FENCED_WRITE, (uint64_t)number, 9); break;
+        case 'D': env->ops->note(env, NOTE_WRITES_DISCARDED, (uint64_t)number, 1); break;
         case 'L': env->ops->note(env, NOTE_ROLE, ROLE_LEADER, (uint64_t)number); break;
         default: fail_msg("no such word: %s", word);
         }

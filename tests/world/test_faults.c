@@ -315,6 +315,9 @@ static void test_faults_end_with_for_and_undo_what_they_did(void **state)
     assert_int_equal(world_fault_effects(s->world, 1), 200); /* ms of silence */
     assert_int_equal(world_fault_effects(s->world, 4), 200);
     assert_int_equal(told(s, "c is over (cut)"), 1);
+    assert_int_equal(told(s, "crash of n1"), 1);
+    assert_int_equal(told(s, "n1 crashes"), 0); /* the entry has said so */
+    assert_int_equal(facts_of(s, FACT_DOWN, 1), 1);
     assert_int_equal(facts_of(s, FACT_PAUSED, 2), 1);
     assert_int_equal(facts_of(s, FACT_RESUMED, 2), 1);
     scene_destroy(s);

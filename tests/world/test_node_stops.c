@@ -285,6 +285,10 @@ static void do_ask_note9(struct bench *b)
 {
     ask(b, "n9");
 }
+static void do_ask_read(struct bench *b)
+{
+    ask(b, "d c100 r");
+}
 static void do_evict(struct bench *b)
 {
     node_evict(b->node);
@@ -353,10 +357,13 @@ static void test_node_detached_reads_and_busy_time_are_shifted_by_a_pause(void *
     at(b, 100 * US, do_pause);
     at(b, 3100 * US, do_resume);
     at(b, 3101 * US, do_ask_note9);
+    at(b, 3102 * US, do_ask_read);
     run_to(b, 2 * NS_PER_S);
     assert_int_equal(when(b, "reply 1 0"), HANDLER + 500 * US + 3 * MS);
     assert_int_equal(when(b, "note 1"), 2 * HANDLER + 200 * US + 3 * MS);
     assert_int_equal(when(b, "note 9"), 3 * HANDLER + 200 * US + 3 * MS);
+    /* The one lane was taken until then: the next detached read waits for it. */
+    assert_int_equal(when(b, "reply 4 0"), HANDLER + 500 * US + 3 * MS + 100 * US);
     bench_destroy(b);
 }
 

@@ -225,6 +225,14 @@ static void test_world_facts_are_complete_and_the_timeline_is_thrifty(void **sta
     node_start(world_node(s->world, 2));
     kernel_run(s->kernel, 400 * MS);
     assert_int_equal(told(s, "n2 is up again"), 1);
+    order(s, 1, "F3 F4 D4150 D0");
+    kernel_run(s->kernel, 450 * MS);
+    assert_int_equal(facts_of(s, FACT_FENCED, 1), 2);
+    assert_int_equal(told(s, "n1 refuses a write under token 3: it has seen 9"), 1);
+    assert_int_equal(told(s, "n1 refuses"), 1);
+    assert_int_equal(facts_of(s, FACT_DISCARDED, 1), 2);
+    assert_int_equal(told(s, "n1 discards 4,150 writes that n0 never had"), 1);
+    assert_int_equal(told(s, "discards"), 1);
     order(s, 1, "P");
     kernel_run(s->kernel, 500 * MS);
     assert_int_equal(told(s, "n1 stops itself: scripted: EIO"), 1);
