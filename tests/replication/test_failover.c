@@ -341,6 +341,23 @@ static void test_majority_moves_the_leader_to_the_larger_side(void **state)
     fake_destroy(f);
 }
 
+static void test_with_majority_a_leader_known_by_hearsay_is_replaced_too(void **state)
+{
+    (void)state;
+    struct fake *f = managed(3, 3);
+    fake_run_until(f, 10 * SECOND);
+    split(f, 1u, ALL_CLASSES, false);
+    fake_run_for(f, 20 * SECOND);
+    assert_int_equal(fake_inspect(f, 1).role, ROLE_LEADER);
+    fake_crash(f, 1);
+    fake_heal(f);
+    fake_run_for(f, 15 * SECOND);
+    assert_int_equal(fake_inspect(f, manager(0)).role, ROLE_COORDINATOR);
+    assert_int_equal(leaders(f), 1);
+    assert_int_equal(fake_directory_epoch(f), 3);
+    fake_destroy(f);
+}
+
 static void test_quorum_none_promotes_on_the_minority_side(void **state)
 {
     (void)state;
@@ -754,6 +771,7 @@ int main(void)
         T(test_promote_same_region_refuses_other_regions),
         T(test_majority_keeps_the_minority_side_from_promoting),
         T(test_majority_moves_the_leader_to_the_larger_side),
+        T(test_with_majority_a_leader_known_by_hearsay_is_replaced_too),
         T(test_quorum_none_promotes_on_the_minority_side),
         T(test_an_election_is_interrupted_by_the_other_side),
         T(test_with_majority_the_stale_side_never_leads),

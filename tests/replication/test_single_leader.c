@@ -415,6 +415,43 @@ static void test_copies_converge_although_a_third_of_all_messages_is_lost(void *
     fake_destroy(f);
 }
 
+static void test_heartbeat_and_ack_interval_set_the_pace_of_an_idle_cluster(void **state)
+{
+    (void)state;
+    uint64_t control[2], replication[3];
+    for (int i = 0; i < 3; i++) {
+        options_setup(NULL);
+        if (i == 1) options.heartbeat_ns = 2 * SECOND;
+        if (i == 2) options.ack_interval_ns = 10 * SECOND;
+        struct fake *f = cluster(2, 0);
+        fake_run_for(f, 20 * SECOND);
+        if (i < 2) control[i] = fake_messages(f, MESSAGE_CONTROL);
+        replication[i] = fake_messages(f, MESSAGE_REPLICATION);
+        fake_destroy(f);
+    }
+    assert_in_range(control[0], 100, 105);
+    assert_in_range(control[1], 10, 15);
+    assert_in_range(replication[0], 295, 310);
+    assert_in_range(replication[2], 100, 110);
+}
+
+static void test_single_leader_forgets_answers_beyond_the_bound(void **state)
+{
+    (void)state;
+    options.dedup = 1;
+    struct fake *f = cluster(2, 0);
+    struct operation insert = {.type = OPERATION_INSERT,
+                               .key = bytes_string("t/"),
+                               .value = bytes_string("v"),
+                               .idempotent = true};
+    for (insert.id = 50; insert.id < 52; insert.id++) fake_do(f, 0, &insert);
+    insert.id = 51;
+    assert_string_equal(fake_do(f, 0, &insert)->key, "t/2");
+    insert.id = 50;
+    assert_string_equal(fake_do(f, 0, &insert)->key, "t/3");
+    fake_destroy(f);
+}
+
 static void test_the_ship_window_bounds_what_is_outstanding(void **state)
 {
     (void)state;
@@ -1076,6 +1113,8 @@ int main(void)
         T(test_a_lost_message_is_asked_for_again),
         T(test_a_link_slower_than_every_timer_still_replicates),
         T(test_copies_converge_although_a_third_of_all_messages_is_lost),
+        T(test_heartbeat_and_ack_interval_set_the_pace_of_an_idle_cluster),
+        T(test_single_leader_forgets_answers_beyond_the_bound),
         T(test_the_ship_window_bounds_what_is_outstanding),
         T(test_a_restarted_follower_continues_from_its_own_log),
         T(test_the_engine_needs_no_sync_because_the_log_is_replayed),

@@ -48,6 +48,7 @@ struct endpoint {
     uint64_t timer_generation[TIMERS_MAX];
     bool paused, detached, directory_cut, starting;
     int panicked;
+    struct fake_event *backlog; /* what reached it while it was paused */
     uint32_t fences;
 };
 
@@ -64,8 +65,9 @@ struct fake {
     uint32_t count;
     int64_t now_ns;
     uint64_t sequence;
-    struct fake_event *events; /* sorted */
-    struct fake_event *held;   /* queued by cuts */
+    struct fake_event **queue; /* a heap by (time, sequence) */
+    size_t queue_count, queue_capacity;
+    struct fake_event *held; /* queued by cuts */
     struct cut cuts[CUTS_MAX];
     uint32_t cuts_count;
     int64_t slow_ns[FAKE_NODES_MAX][FAKE_NODES_MAX];
@@ -92,13 +94,56 @@ static void *grown(void *old, size_t size)
 
 /* ---- events ---- */
 
+static bool event_before(const struct fake_event *a, const struct fake_event *b)
+{
+    return a->time_ns != b->time_ns ? a->time_ns < b->time_ns : a->sequence < b->sequence;
+}
+
+static void queue_up(struct fake *fake, size_t at)
+{
+    struct fake_event *event = fake->queue[at];
+    for (; at && event_before(event, fake->queue[(at - 1) / 2]); at = (at - 1) / 2)
+        fake->queue[at] = fake->queue[(at - 1) / 2];
+    fake->queue[at] = event;
+}
+
+static void queue_down(struct fake *fake, size_t at)
+{
+    struct fake_event *event = fake->queue[at];
+    for (size_t child; (child = 2 * at + 1) < fake->queue_count; at = child) {
+        if (child + 1 < fake->queue_count &&
+            event_before(fake->queue[child + 1], fake->queue[child]))
+            child++;
+        if (!event_before(fake->queue[child], event)) break;
+        fake->queue[at] = fake->queue[child];
+    }
+    fake->queue[at] = event;
+}
+
 static void event_insert(struct fake *fake, struct fake_event *event)
 {
     event->sequence = ++fake->sequence;
-    struct fake_event **at = &fake->events;
-    while (*at && (*at)->time_ns <= event->time_ns) at = &(*at)->next;
-    event->next = *at;
-    *at = event;
+    event->next = NULL;
+    if (fake->queue_count == fake->queue_capacity) {
+        fake->queue_capacity = fake->queue_capacity ? 2 * fake->queue_capacity : 64;
+        fake->queue = grown(fake->queue, fake->queue_capacity * sizeof(void *));
+    }
+    fake->queue[fake->queue_count++] = event;
+    queue_up(fake, fake->queue_count - 1);
+}
+
+/* The next one, or NULL. */
+static struct fake_event *queue_first(const struct fake *fake)
+{
+    return fake->queue_count ? fake->queue[0] : NULL;
+}
+
+static struct fake_event *queue_pop(struct fake *fake)
+{
+    struct fake_event *event = fake->queue[0];
+    fake->queue[0] = fake->queue[--fake->queue_count];
+    if (fake->queue_count) queue_down(fake, 0);
+    return event;
 }
 
 static struct fake_event *event_new(struct fake *fake, enum event_kind kind, uint32_t to,
@@ -409,7 +454,9 @@ void fake_destroy(struct fake *fake)
         heap_destroy(e->heap);
         disk_destroy(e->disk);
     }
-    list_free(fake->events);
+    for (size_t i = 0; i < fake->queue_count; i++) event_free(fake->queue[i]);
+    free(fake->queue);
+    for (uint32_t i = 0; i < fake->count; i++) list_free(fake->endpoints[i].backlog);
     list_free(fake->held);
     for (size_t i = 0; i < fake->answers_count; i++) free(fake->answers[i]);
     free(fake->answers);
@@ -520,7 +567,16 @@ void fake_wipe(struct fake *fake, uint32_t endpoint)
 
 void fake_pause(struct fake *fake, uint32_t endpoint, bool paused)
 {
-    fake->endpoints[endpoint].paused = paused;
+    struct endpoint *e = &fake->endpoints[endpoint];
+    e->paused = paused;
+    struct fake_event *backlog = e->backlog;
+    e->backlog = NULL;
+    while (backlog) {
+        struct fake_event *next = backlog->next;
+        backlog->time_ns = fake->now_ns;
+        event_insert(fake, backlog);
+        backlog = next;
+    }
 }
 
 bool fake_up(const struct fake *fake, uint32_t endpoint)
@@ -646,17 +702,19 @@ static void dispatch(struct fake *fake, struct fake_event *event)
         return;
     }
     if (e->paused) {
-        event->time_ns = fake->now_ns + MS;
-        event_insert(fake, event);
+        struct fake_event **at = &e->backlog;
+        while (*at) at = &(*at)->next;
+        event->next = NULL;
+        *at = event;
         return;
     }
     /* The batch: directly following entries of this instant for this endpoint. */
     struct fake_event **tail = &event->next;
     event->next = NULL;
-    while (fake->events && fake->events->time_ns <= fake->now_ns &&
-           fake->events->to == event->to && fake->events->kind <= EVENT_REQUEST) {
-        struct fake_event *more = fake->events;
-        fake->events = more->next;
+    for (struct fake_event *more; (more = queue_first(fake)) != NULL;) {
+        if (more->time_ns > fake->now_ns || more->to != event->to || more->kind > EVENT_REQUEST)
+            break;
+        queue_pop(fake);
         more->next = NULL;
         if (!event_due(fake, more)) {
             event_free(more);
@@ -675,9 +733,9 @@ int64_t fake_now(const struct fake *fake)
 
 void fake_run_until(struct fake *fake, int64_t time_ns)
 {
-    while (fake->events && fake->events->time_ns <= time_ns) {
-        struct fake_event *event = fake->events;
-        fake->events = event->next;
+    for (struct fake_event *event; (event = queue_first(fake)) != NULL;) {
+        if (event->time_ns > time_ns) break;
+        queue_pop(fake);
         fake->now_ns = event->time_ns;
         dispatch(fake, event);
     }
@@ -696,20 +754,28 @@ void fake_cut(struct fake *fake, uint32_t from, uint32_t to, uint32_t classes, b
     assert_true(fake->cuts_count < CUTS_MAX);
     fake->cuts[fake->cuts_count++] = (struct cut){from, to, classes, queue};
     /* What is in flight shares the fate of what is sent. */
-    struct fake_event **at = &fake->events, *taken = NULL, **tail = &taken;
-    while (*at) {
-        struct fake_event *event = *at;
+    struct fake_event *taken = NULL, **old = fake->queue;
+    size_t count = fake->queue_count;
+    fake->queue = NULL;
+    fake->queue_count = fake->queue_capacity = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct fake_event *event = old[i];
         bool flies = event->kind == EVENT_MESSAGE || event->kind == EVENT_FENCE;
         if (flies && event->from == from && event->to == to &&
             (classes & 1u << event->message_class)) {
-            *at = event->next;
-            event->next = NULL;
-            *tail = event;
-            tail = &event->next;
+            struct fake_event **at = &taken;
+            while (*at && event_before(*at, event)) at = &(*at)->next;
+            event->next = *at;
+            *at = event;
         } else {
-            at = &event->next;
+            uint64_t sequence = event->sequence;
+            event_insert(fake, event);
+            event->sequence = sequence;
         }
     }
+    free(old);
+    /* The old sequence numbers stand again: restore the order. */
+    for (size_t i = fake->queue_count / 2; i-- > 0;) queue_down(fake, i);
     while (taken) {
         struct fake_event *next = taken->next;
         depart(fake, taken);

@@ -268,10 +268,10 @@ static void step_idle(struct manager *m, int64_t now)
     }
     if (!manager_node_alive(m, leader, now)) {
         m->vacant_ns = -1;
-        if (!m->told) voting_begin(m, false);
+        if (manager_judges(m)) voting_begin(m, false);
         return;
     }
-    if (!m->nodes[leader].epoch && !m->nodes[leader].flags) return; /* no answer yet */
+    if (!m->nodes[leader].answered) return;
     if (m->vacant_ns < 0) m->vacant_ns = now;
     uint32_t fit = FLAG_LED | FLAG_READY;
     if ((m->nodes[leader].flags & fit) == fit)

@@ -10,9 +10,10 @@
  * M2  It votes once in an epoch, for the coordinator that it follows itself, and only if the
  *     leader is dead or not leading in its own eyes too. So two coordinators cannot both have a
  *     majority in one epoch, whatever is cut.
- * M3  Hearsay is not sight: a leader that was named by the directory or by another manager
- * cannot be declared dead before it was seen leading here. A manager that lost an election to
- * the other side of a cut therefore does not depose the winner because it cannot see it.
+ * M3  Hearsay is not sight: acting alone (quorum none), a manager does not declare a leader
+ * dead that was only named to it, by the directory or by another manager, before it saw it
+ *     leading. One that lost an election to the other side of a cut therefore does not depose
+ *     the winner because it cannot see it. With a majority others must agree anyway.
  *
  * Support and votes are not the same: a hello says whom its sender follows, which is enough to
  * count as one of a majority that "stands behind" a coordinator (fencing); a vote is durable
@@ -65,6 +66,11 @@ uint32_t manager_supporters(const struct manager *m, int64_t now)
 
 /* ---- belief ---- */
 
+bool manager_judges(const struct manager *m)
+{
+    return !m->told || m->options.failover.quorum == QUORUM_MAJORITY;
+}
+
 void manager_save(struct manager *m)
 {
     struct env *env = m->base.env;
@@ -82,6 +88,12 @@ void manager_adopt(struct manager *m, uint32_t leader, uint64_t epoch, bool told
     m->vacant_ns = -1;
     if (m->highest < epoch) m->highest = epoch;
     if (m->durable.leader == leader && m->durable.epoch == epoch) return;
+    if (told) {
+        /* Silence until now was not the leader's: it has `detect` to be heard. */
+        struct env *env = m->base.env;
+        m->nodes[leader].heard_ns = env->ops->monotonic_now(env);
+        m->nodes[leader].answered = false;
+    }
     m->durable.leader = leader;
     m->durable.epoch = epoch;
     m->unclaimed = true;
@@ -155,6 +167,7 @@ static void receive_pong(struct manager *m, uint32_t node, const struct message 
         .position = message->fields[FIELD_POSITION],
         .mark_epoch = message->fields[FIELD_MARK_EPOCH],
         .flags = (uint32_t)message->fields[FIELD_FLAGS],
+        .answered = true,
         .fence_at_ns = -1,
     };
     if (m->highest < watched->epoch) m->highest = watched->epoch;
@@ -223,7 +236,7 @@ static void suspicion_update(struct manager *m, int64_t now)
 {
     struct env *env = m->base.env;
     uint32_t leader = m->durable.leader;
-    if (leader >= env->nodes || m->told || m->nodes[leader].suspected) return;
+    if (leader >= env->nodes || !manager_judges(m) || m->nodes[leader].suspected) return;
     if (manager_node_alive(m, leader, now)) return;
     m->nodes[leader].suspected = true;
     env->ops->note(env, NOTE_LEADER_SUSPECTED, leader, 0);

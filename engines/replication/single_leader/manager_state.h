@@ -15,6 +15,7 @@ struct watched_node {
     uint64_t epoch, position, mark_epoch;
     uint32_t flags;
     int64_t fence_at_ns; /* sync: when the dead follower is to be shot; -1 not decided */
+    bool answered;       /* at least once since it is watched, or since it is believed in */
     bool fenced;         /* ordered during this absence */
     bool suspected;      /* noted during this absence */
 };
@@ -67,6 +68,8 @@ bool manager_alive(const struct manager *m, uint32_t number, int64_t now);
  * is. */
 uint32_t manager_supporters(const struct manager *m, int64_t now);
 uint32_t manager_majority(const struct manager *m);
+/* True if the leader's silence counts (M3). */
+bool manager_judges(const struct manager *m);
 /* Believes in another leader from now on, durably. */
 void manager_adopt(struct manager *m, uint32_t leader, uint64_t epoch, bool told);
 void manager_save(struct manager *m);
