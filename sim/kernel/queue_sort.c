@@ -110,7 +110,7 @@ static bool chunk_sort(struct queue *q, struct bucket b, uint64_t start)
     uint64_t same = 0;
     for (uint32_t i = 0; i < CHUNK_COUNT; i++) {
         to[-(int)i] = e[k[i] & 7];
-        if (i > 0) same |= (k[i] ^ k[i - 1]) < 8 && i < b.count;
+        if (i > 0) same |= (uint64_t)(i < b.count) & ((k[i] ^ k[i - 1]) < 8);
     }
     q->next[b.head] = q->free_chunk;
     q->free_chunk = b.head;
@@ -144,7 +144,7 @@ static bool pair_sort(struct queue *q, struct bucket b, uint64_t start)
     uint64_t same = 0;
     for (uint32_t i = 0; i < 2 * CHUNK_COUNT; i++) {
         to[-(int)i] = e[k[i] & 15];
-        if (i > 0) same |= (k[i] ^ k[i - 1]) < 16 && i < b.count;
+        if (i > 0) same |= (uint64_t)(i < b.count) & ((k[i] ^ k[i - 1]) < 16);
     }
     q->next[second] = q->free_chunk;
     q->free_chunk = first;
