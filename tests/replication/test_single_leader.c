@@ -359,6 +359,43 @@ static void test_a_snapshot_survives_a_crash_of_either_side(void **state)
     }
 }
 
+/* A follower that must undo writes receives and installs a snapshot; its disk is cut at every
+ * operation of that. */
+static void test_an_installation_cut_anywhere_is_repeated(void **state)
+{
+    (void)state;
+    options.snapshot_chunk_bytes = 200;
+    bool untouched = false;
+    for (uint64_t n = 1; !untouched; n++) {
+        struct fake_config c = cluster_config(2, 0);
+        c.engine_sync = n % 2;
+        struct fake *f = fake_create(&c);
+        fake_start_all(f);
+        fake_run_until(f, 50 * MS);
+        write_many(f, 0, "c", 5, MS);
+        fake_run_for(f, 200 * MS);
+        cut_all(f, 0, 1);
+        write_many(f, 0, "x", 10, MS);
+        fake_admin(f, 1, ADMIN_PROMOTE, 1);
+        fake_run_for(f, SECOND);
+        write_many(f, 1, "n", 20, MS);
+        disk_cut_after(fake_disk(f, 0), n);
+        fake_heal(f);
+        fake_run_for(f, 2 * SECOND);
+        untouched = !disk_cut_reached(fake_disk(f, 0));
+        disk_cut_after(fake_disk(f, 0), 0);
+        fake_power_off(f, 0);
+        assert_int_equal(fake_start(f, 0), 0);
+        fake_run_for(f, 5 * SECOND);
+        uint64_t count;
+        fake_rows_hash(f, 0, &count);
+        assert_int_equal(count, 25);
+        assert_true(same_rows(f, 0, 1));
+        assert_true(fake_note(f, 0, NOTE_WRITES_DISCARDED)->a == 10);
+        fake_destroy(f);
+    }
+}
+
 static void test_a_lost_message_is_asked_for_again(void **state)
 {
     (void)state;
@@ -1110,6 +1147,7 @@ int main(void)
         T(test_a_follower_that_needs_trimmed_entries_gets_a_snapshot_in_chunks),
         T(test_log_retention_by_size_trims_too),
         T(test_a_snapshot_survives_a_crash_of_either_side),
+        T(test_an_installation_cut_anywhere_is_repeated),
         T(test_a_lost_message_is_asked_for_again),
         T(test_a_link_slower_than_every_timer_still_replicates),
         T(test_copies_converge_although_a_third_of_all_messages_is_lost),
