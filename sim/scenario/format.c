@@ -233,7 +233,8 @@ const struct format_table *const *format_tables(void)
 
 const struct trigger_word trigger_words[] = {
     {"leader_elected", TRIGGER_LEADER_ELECTED, TRIGGER_ARGUMENT_NODE_OR_ANY,
-     "That node (or any) becomes leader; the initial leader counts as the first."},
+     "That node (or any) becomes leader; the one that the configuration names at the start "
+     "does not count."},
     {"down", TRIGGER_NODE_DOWN, TRIGGER_ARGUMENT_NODE_OR_ANY, "That node (or any) goes down."},
     {"up", TRIGGER_NODE_UP, TRIGGER_ARGUMENT_NODE_OR_ANY, "That node (or any) comes up."},
     {"acknowledged", TRIGGER_ACKNOWLEDGED, TRIGGER_ARGUMENT_COUNT,

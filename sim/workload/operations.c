@@ -98,7 +98,7 @@ void op_invoke(struct op *op, struct history_op fields)
 static void draw_owner(struct client *client, struct history_op *fields)
 {
     const struct workload_config *config = &client->group->config;
-    fields->owner = client->session;
+    fields->owner = (uint32_t)fields->token; /* an owner of its own */
     if (config->owners > 0)
         fields->owner = (uint32_t)rng_below(&client->choices, (uint64_t)config->owners);
     if (config->private_ppm > 0)

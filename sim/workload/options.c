@@ -74,7 +74,7 @@ const struct option workload_options[] = {
     {"private", OPTION_FRACTION, AT(private_ppm), "0%", 0, 1000000, NULL,
      "Share of inserted rows that nobody but their owner may read.", 0},
     {"owners", OPTION_INT, AT(owners), "0", 0, INT64_C(1) << 31, NULL,
-     "The owner of an inserted row is drawn below this; 0: the client owns what it inserts.",
+     "The owner of an inserted row is drawn below this; 0: every row has an owner of its own.",
      0},
     {"second_store", OPTION_STRING, AT(second_store), NULL, 0, 0, NULL,
      "After each acknowledged insert the client binds the id to the row's owner there; resolve "

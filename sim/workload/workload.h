@@ -73,7 +73,7 @@ struct workload_config {
         *table; /* prefix of insert/resolve keys and of the group's keys (default: the name) */
     int64_t value_size;        /* bytes (default 32); a value is "TOKEN." and filler */
     int64_t private_ppm;       /* share of inserted rows that are private */
-    int64_t owners;            /* insert: owner = drawn below this; 0: the client itself */
+    int64_t owners;            /* insert: owner = drawn below this; 0: every row its own */
     const char *second_store;  /* insert binds id -> token there after the acknowledgement;
                                   resolve reads it */
     const char *resolve_table; /* resolve: table whose ids are looked up (default: table) */

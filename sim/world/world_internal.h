@@ -89,6 +89,7 @@ struct world {
     struct pausable *pausables;
     uint32_t pausables_count, pausables_capacity;
     bool has_started, is_finishing;
+    bool has_led; /* somebody has led; before that, the configured leader is not elected */
 
     /* story */
     uint32_t *roles;

@@ -110,7 +110,9 @@ static void told_role(struct world *world, uint32_t endpoint, uint32_t role, uin
         story_tell(world, &line,
                    before == ROLE_LEADER ? "%s leads on%s" : "%s becomes leader%s", name,
                    under);
-        faults_notice(world, TRIGGER_LEADER_ELECTED, endpoint);
+        if (world->has_led || endpoint != world->config.leader_initial)
+            faults_notice(world, TRIGGER_LEADER_ELECTED, endpoint);
+        world->has_led = true;
     } else if (before == ROLE_LEADER) {
         story_turn(world);
         story_tell(world, &line, "%s leads no longer%s", name, under);

@@ -34,7 +34,7 @@ static void test_insert_is_bound_after_its_acknowledgement(void **state)
         assert_int_equal(insert->type, HISTORY_INSERT);
         assert_string_equal(key_name(&world, insert->key), key);
         assert_string_equal(key_name(&world, insert->table), "signups-");
-        assert_int_equal(insert->owner, i / 2); /* the client owns what it inserts */
+        assert_int_equal(insert->owner, insert->token); /* every row has an owner of its own */
         assert_true(insert->is_private);
         assert_int_equal(insert->store, 0);
         assert_int_equal(bind->type, HISTORY_BIND);
