@@ -94,8 +94,6 @@ uint64_t demote_begin(struct world *world, const void *params, int64_t until_ns)
 void demote_describe(struct world *world, const void *params, char *out, size_t out_size);
 uint64_t transfer_begin(struct world *world, const void *params, int64_t until_ns);
 void transfer_describe(struct world *world, const void *params, char *out, size_t out_size);
-uint64_t repair_begin(struct world *world, const void *params, int64_t until_ns);
-void repair_describe(struct world *world, const void *params, char *out, size_t out_size);
 uint64_t heal_begin(struct world *world, const void *params, int64_t until_ns);
 void heal_describe(struct world *world, const void *params, char *out, size_t out_size);
 

@@ -1,5 +1,5 @@
 /* Actions on processes, machines, clocks, and what operators do: crash, power_off, wipe,
- * start, reboot, pause, resume, clock_step, clock_drift, promote, demote, transfer, repair,
+ * start, reboot, pause, resume, clock_step, clock_drift, promote, demote, transfer,
  * heal.
  *
  * Evidence: a stop counts if there was something to stop, and the bytes that it lost; a
@@ -203,11 +203,6 @@ uint64_t demote_begin(struct world *w, const void *p, int64_t until)
     (void)until;
     return command(w, ((const struct admin_params *)p)->node, ADMIN_DEMOTE, -1);
 }
-uint64_t repair_begin(struct world *w, const void *p, int64_t until)
-{
-    (void)until;
-    return command(w, ((const struct admin_params *)p)->node, ADMIN_REPAIR, -1);
-}
 
 uint64_t transfer_begin(struct world *world, const void *params, int64_t until)
 {
@@ -252,7 +247,6 @@ DESCRIBE(pause_describe, place_params, "pause of %s")
 DESCRIBE(resume_describe, place_params, "operator resumes %s")
 DESCRIBE(promote_describe, admin_params, "operator promotes %s")
 DESCRIBE(demote_describe, admin_params, "operator demotes %s")
-DESCRIBE(repair_describe, admin_params, "operator has %s repaired")
 
 static void describe_power(struct world *world, const struct power_params *p, const char *what,
                            char *out, size_t out_size)

@@ -544,14 +544,6 @@ const struct action action_table[] = {
      .effects = state_effects,
      .describe = transfer_describe,
      .is_operator = true},
-    {.name = "repair",
-     .doc = "An operator has a node compare and repair its data.",
-     .evidence = "command accepted",
-     PARAMETERS(admin, admin),
-     .begin = repair_begin,
-     .effects = state_effects,
-     .describe = repair_describe,
-     .is_operator = true},
     {.name = NULL},
 };
 
