@@ -2,6 +2,7 @@
  * against it. */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "sim/campaign/folder.h"
 #include "sim/campaign/run.h"
@@ -26,10 +27,12 @@ static error_t list_option(int key, char *argument, struct argp_state *state)
 
 static int list_scenarios(void)
 {
+    /* Those of the working folder, else those that `make install` put beside the program. */
+    const char *folder = access("scenarios", R_OK) ? FAULTLINE_SHARE "/scenarios" : "scenarios";
     char **paths = NULL;
     size_t count = 0;
-    int error = folder_collect("scenarios", &paths, &count), status = EXIT_MET;
-    if (error) return cli_error("scenarios: %s", strerror(-error));
+    int error = folder_collect(folder, &paths, &count), status = EXIT_MET;
+    if (error) return cli_error("%s: %s", folder, strerror(-error));
     for (size_t i = 0; i < count; i++) {
         struct scenario_errors errors = {0};
         struct scenario *scenario = scenario_load(paths[i], &errors);
