@@ -456,7 +456,8 @@ static struct shape *timeline_shape(struct arena *arena, struct shape *dist)
         struct shape *keys = shape_map(arena, NULL);
         keys->null_ok = true;
         shape_add_options(arena, keys, action->options, action->options_count, dist);
-        if (!shape_find(keys, "for")) shape_add_options(arena, keys, for_row, 1, dist);
+        if (action->takes_for && !shape_find(keys, "for"))
+            shape_add_options(arena, keys, for_row, 1, dist);
         shape_add(arena, entry, action->name, keys, action->doc);
     }
     return shape_list(arena, entry, false);
@@ -568,7 +569,8 @@ struct shape *scenario_shape(struct arena *arena, const struct format_choice *ch
               "Faults and operator's actions.");
     struct shape *nemesis = shape_map(arena, NULL);
     nemesis->kind = SHAPE_ANY;
-    shape_add(arena, top, "nemesis", nemesis, "Random faults: not available in this version.");
+    shape_add(arena, top, "nemesis", nemesis, "Random faults: not available in this version.")
+        ->inert = true;
     struct shape *expect = expect_shape(arena), *ignored = shape_map(arena, NULL);
     shape_add(arena, top, "expect", expect, "The verdict that must follow.")->inert = true;
     shape_add(arena, ignored, "check", word_text(arena, "check", format_check_words(arena)),

@@ -212,6 +212,8 @@ static void note_settings(struct draft *d, const struct scenario *scenario,
     }
     d->plan->settings = out;
     d->plan->settings_count = count;
+    d->plan->sets_from_command = out + first_count;
+    d->plan->sets_from_command_count = request->sets_count;
 }
 
 /* ---- the whole ---- */

@@ -426,6 +426,47 @@ static void fill_routes(struct draft *d, struct view routes, struct network_conf
     config->routes_count = count;
 }
 
+static uint32_t region_named(const struct builder *b, const char *name)
+{
+    for (uint32_t i = 0; i < b->regions_count; i++)
+        if (strcmp(b->regions[i], name) == 0) return i;
+    return UINT32_MAX;
+}
+
+static bool has_route(const struct network_config *config, uint32_t a, uint32_t b)
+{
+    for (uint32_t i = 0; i < config->routes_count; i++) {
+        const struct network_route *route = &config->routes[i];
+        if ((route->region_a == a && route->region_b == b) ||
+            (route->region_a == b && route->region_b == a))
+            return true;
+    }
+    return false;
+}
+
+/* Regions that a preset knows by name get its routes, behind those of the file. */
+static void add_preset_routes(struct draft *d, const struct network_preset *preset,
+                              struct network_config *config)
+{
+    struct builder *b = &d->b;
+    uint32_t count = config->routes_count;
+    struct network_route *out =
+        arena_alloc(b->arena, (count + preset->place_routes_count + 1) * sizeof *out);
+    if (count) memcpy(out, config->routes, count * sizeof *out);
+    for (uint32_t i = 0; i < preset->place_routes_count; i++) {
+        const struct network_place_route *place = &preset->place_routes[i];
+        struct network_route r = {region_named(b, place->a), region_named(b, place->b),
+                                  place->latency};
+        if (r.region_a == UINT32_MAX || r.region_b == UINT32_MAX) continue;
+        if (has_route(config, r.region_a, r.region_b)) continue;
+        resolve(b, arena_printf(b->arena, "network.routes.%s-%s", place->a, place->b),
+                dist_text_of(b->arena, &r.latency));
+        out[count++] = r;
+    }
+    config->routes = out;
+    config->routes_count = count;
+}
+
 void build_network(struct draft *d)
 {
     struct view network = view_get(d->top, "network"), preset = view_get(network, "preset");
@@ -446,6 +487,7 @@ void build_network(struct draft *d)
                  "network", FILL_KEEP, NULL);
     struct view routes = view_get(network, "routes");
     if (view_is(routes)) fill_routes(d, routes, config);
+    add_preset_routes(d, found, config);
 }
 
 /* ---- engine and scheme ---- */
