@@ -106,6 +106,22 @@ static bool in_range(struct range range, int64_t value)
     return value >= range.low && value <= range.high;
 }
 
+/* A check of final states has nothing to say without final reads, and silence is not met. */
+static bool lacks_final(const struct check_input *input, const struct check *check,
+                        const struct check_result *result)
+{
+    return result->verdict == CHECK_NOT_APPLICABLE && (check->needs & CHECK_NEEDS_FINAL) &&
+           !input->quiesced;
+}
+
+static char *violations_text(const struct run_expectation *e)
+{
+    if (!e->unknown) return text_format("%" PRId64, e->observed);
+    if (e->result.verdict == CHECK_NOT_APPLICABLE)
+        return xstrdup("unknown: nothing was read back (finish.read_all)");
+    return text_format("unknown: %s", e->result.explanation ? e->result.explanation : "");
+}
+
 static void judge_expectation(struct run *run, const struct expectation *expectation,
                               struct run_expectation *out)
 {
@@ -122,12 +138,13 @@ static void judge_expectation(struct run *run, const struct expectation *expecta
         return;
     }
     expectation->check->run(&input, &out->result);
-    out->unknown = out->result.verdict == CHECK_UNKNOWN;
+    out->unknown = out->result.verdict == CHECK_UNKNOWN ||
+                   lacks_final(&input, expectation->check, &out->result);
     if (expectation->kind == EXPECT_AVAILABILITY) {
         char gap[32];
         out->observed = (int64_t)(out->result.value * 1e6 + 0.5);
         out->observed_gap_ns = out->result.duration_ns;
-        out->met = in_range(expectation->range, out->observed) &&
+        out->met = !out->unknown && in_range(expectation->range, out->observed) &&
                    in_range(expectation->gap_ns, out->observed_gap_ns);
         out->observed_text = text_format("%" PRId64 ".%04" PRId64 "%%, longest gap %s",
                                          out->observed / 10000, out->observed % 10000,
@@ -136,8 +153,7 @@ static void judge_expectation(struct run *run, const struct expectation *expecta
     }
     out->observed = (int64_t)out->result.violations;
     out->met = !out->unknown && in_range(expectation->range, out->observed);
-    out->observed_text =
-        out->unknown ? xstrdup("unknown") : text_format("%" PRId64, out->observed);
+    out->observed_text = violations_text(out);
 }
 
 static bool is_named(const struct plan *plan, const struct check *check)
@@ -170,10 +186,9 @@ static void judge_unnamed_checks(struct run *run)
             .unknown = result.verdict == CHECK_UNKNOWN,
             .result = result,
             .text = text_format("%s: holds (not named by the scenario)", check->name),
-            .observed_text = result.verdict == CHECK_UNKNOWN
-                                 ? xstrdup("unknown")
-                                 : text_format("%" PRIu64, result.violations),
         };
+        struct run_expectation *added = &run->expectations[run->expectations_count - 1];
+        added->observed_text = violations_text(added);
     }
 }
 
@@ -245,6 +260,13 @@ static void judge(struct run *run)
         unknown |= run->expectations[i].unknown;
     }
     run->verdict = failed ? VERDICT_FAIL : unknown ? VERDICT_UNKNOWN : VERDICT_PASS;
+    /* Of a run that was cut short that is the reason, not the entries that it never came to. */
+    if (run->stop == KERNEL_DIVERGED)
+        invalid(run, text_format("two runs of the same seed differ: %s",
+                                 kernel_divergence(run->kernel)));
+    else if (run->stop == KERNEL_LIMIT_EVENTS || run->stop == KERNEL_LIMIT_WALL ||
+             run->stop == KERNEL_LIMIT_MEMORY)
+        invalid(run, limit_reason(run));
     for (size_t i = 0; i < run->evidence_count; i++) {
         const struct run_evidence *evidence = &run->evidence[i];
         if (evidence->missing)
@@ -315,12 +337,6 @@ struct run *run_execute(const struct plan *plan, const struct run_request *reque
     run->trace_hash = kernel_trace_hash(run->kernel);
     run->events = kernel_events(run->kernel);
     judge(run);
-    if (run->stop == KERNEL_DIVERGED)
-        invalid(run, text_format("two runs of the same seed differ: %s",
-                                 kernel_divergence(run->kernel)));
-    else if (run->stop == KERNEL_LIMIT_EVENTS || run->stop == KERNEL_LIMIT_WALL ||
-             run->stop == KERNEL_LIMIT_MEMORY)
-        invalid(run, limit_reason(run));
     check_context = saved;
     run->wall_seconds = host_seconds(CLOCK_MONOTONIC) - wall;
     run->cpu_seconds = host_seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu;

@@ -3,8 +3,8 @@
  *
  * series.csv: one row a bucket: time_ns (its end), then of the operations that returned in it:
  * ok, fail, unknown, p50_ns, p99_ns, max_ns (of the ok ones, exact nearest rank, empty without
- * any), staleness_ns (the oldest answer of a read: how long a newer acknowledged write had been
- * there), then for each node NAME.up, NAME.role, NAME.lag_ns, ...
+ * any), staleness_ns (of the stalest read, as staleness_max counts it), then for each node
+ * NAME.up, NAME.role, NAME.lag_ns, ...
  *
  * latency.csv: log-linear histogram of ok operations: type,low_ns,high_ns,count; 16 linear
  * steps an octave, so at most 6.25 % wide.
@@ -22,90 +22,13 @@ static int by_value(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
-/* ---- staleness of reads ---- */
-
-struct acked_write {
-    int64_t invoke_ns, return_ns;
-    uint64_t token;
-    uint32_t key;
-};
-
-static int by_key_and_return(const void *left, const void *right)
-{
-    const struct acked_write *a = left, *b = right;
-    if (a->key != b->key) return a->key < b->key ? -1 : 1;
-    if (a->return_ns != b->return_ns) return a->return_ns < b->return_ns ? -1 : 1;
-    return (a->token > b->token) - (a->token < b->token);
-}
-
-static int by_token(const void *left, const void *right)
-{
-    const struct acked_write *a = left, *b = right;
-    return (a->token > b->token) - (a->token < b->token);
-}
-
-struct write_index {
-    struct acked_write *by_key, *by_token;
-    size_t count;
-};
-
-static bool is_acked_write(const struct history_op *op)
-{
-    return op->outcome == OUTCOME_OK && op->token && op->key != HISTORY_NONE && op->store == 0;
-}
-
-static struct write_index index_writes(const struct history *history)
-{
-    struct write_index index = {0};
-    for (size_t i = 0; i < history->count; i++) index.count += is_acked_write(&history->ops[i]);
-    index.by_key = xcalloc(index.count + 1, sizeof *index.by_key);
-    index.by_token = xcalloc(index.count + 1, sizeof *index.by_token);
-    size_t n = 0;
-    for (size_t i = 0; i < history->count; i++) {
-        const struct history_op *op = &history->ops[i];
-        if (is_acked_write(op))
-            index.by_key[n++] =
-                (struct acked_write){op->invoke_ns, op->return_ns, op->token, op->key};
-    }
-    memcpy(index.by_token, index.by_key, n * sizeof *index.by_key);
-    qsort(index.by_key, n, sizeof *index.by_key, by_key_and_return);
-    qsort(index.by_token, n, sizeof *index.by_token, by_token);
-    return index;
-}
-
-/* How long, when the read began, a write had been acknowledged that began after the returned
- * one had ended; 0: the read was fresh. */
-static int64_t staleness(const struct write_index *index, const struct history *history,
-                         const struct history_op *read)
-{
-    if (read->type != HISTORY_READ || read->outcome != OUTCOME_OK || read->values_count != 1 ||
-        read->store)
-        return 0;
-    struct acked_write want = {.token = history->values[read->values_start]};
-    const struct acked_write *seen =
-        bsearch(&want, index->by_token, index->count, sizeof want, by_token);
-    int64_t seen_return = seen ? seen->return_ns : -1;
-    if (!seen && want.token)
-        return 0; /* its write was never acknowledged: no order to judge by */
-    size_t low = 0, high = index->count;
-    while (low <
-           high) { /* the first write of this key that was acknowledged after seen_return */
-        size_t middle = low + (high - low) / 2;
-        const struct acked_write *w = &index->by_key[middle];
-        if (w->key < read->key || (w->key == read->key && w->return_ns <= seen_return))
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    for (; low < index->count && index->by_key[low].key == read->key &&
-           index->by_key[low].return_ns < read->invoke_ns;
-         low++)
-        if (index->by_key[low].invoke_ns > seen_return)
-            return read->invoke_ns - index->by_key[low].return_ns;
-    return 0;
-}
-
 /* ---- series.csv ---- */
+
+/* Nearest rank: the smallest value that at least `percent` of the values do not exceed. */
+static size_t rank_of(size_t count, size_t percent)
+{
+    return (count * percent + 99) / 100 - 1;
+}
 
 struct bucket {
     uint64_t outcomes[OUTCOME_COUNT];
@@ -140,7 +63,9 @@ int series_write(const struct run *run, FILE *out)
     uint32_t nodes = world_nodes(run->world);
     size_t buckets = nodes ? series->count / nodes : 0;
     struct bucket *bucket = xcalloc(buckets + 1, sizeof *bucket);
-    struct write_index writes = index_writes(history);
+    int64_t *ages = xcalloc(history->count + 1, sizeof *ages);
+    struct check_input input = run_check_input(run);
+    check_staleness(&input, ages);
 
     /* Latencies of ok operations, grouped by bucket through a counting pass. */
     int64_t *latency = xcalloc(history->count + 1, sizeof *latency);
@@ -153,8 +78,7 @@ int series_write(const struct run *run, FILE *out)
             if (b >= buckets) continue;
             if (pass == 0) {
                 bucket[b].outcomes[op->outcome]++;
-                int64_t stale = staleness(&writes, history, op);
-                if (stale > bucket[b].staleness_ns) bucket[b].staleness_ns = stale;
+                if (ages[i] > bucket[b].staleness_ns) bucket[b].staleness_ns = ages[i];
             } else if (op->outcome == OUTCOME_OK) {
                 latency[bucket[b].first + bucket[b].count++] = op->return_ns - op->invoke_ns;
             }
@@ -174,8 +98,8 @@ int series_write(const struct run *run, FILE *out)
                 series->samples[b * nodes].time_ns, bucket[b].outcomes[OUTCOME_OK],
                 bucket[b].outcomes[OUTCOME_FAIL], bucket[b].outcomes[OUTCOME_UNKNOWN]);
         if (count)
-            fprintf(out, ",%" PRId64 ",%" PRId64 ",%" PRId64, sorted[(count - 1) * 50 / 100],
-                    sorted[(count - 1) * 99 / 100], sorted[count - 1]);
+            fprintf(out, ",%" PRId64 ",%" PRId64 ",%" PRId64, sorted[rank_of(count, 50)],
+                    sorted[rank_of(count, 99)], sorted[count - 1]);
         else
             fputs(",,,", out);
         fprintf(out, ",%" PRId64, bucket[b].staleness_ns);
@@ -191,8 +115,7 @@ int series_write(const struct run *run, FILE *out)
     }
     free(bucket);
     free(latency);
-    free(writes.by_key);
-    free(writes.by_token);
+    free(ages);
     return ferror(out) ? -EIO : 0;
 }
 

@@ -79,5 +79,8 @@ extern const struct measure
                         discarded_writes, leaders_at_once_ns, final_divergent_keys ... */
 const struct measure *measure_find(const char *name);
 int64_t measure_value(const struct measure *measure, const struct check_input *input);
+/* ages_ns[i]: how stale operation i was, as staleness_max counts it; 0: fresh, or no read. One
+ * for each operation of the history. */
+void check_staleness(const struct check_input *input, int64_t *ages_ns);
 
 #endif

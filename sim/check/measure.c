@@ -223,7 +223,7 @@ static int64_t staleness_of(const struct written *written, const struct history_
                : 0;
 }
 
-static struct staleness staleness(const struct check_input *input)
+static struct staleness staleness(const struct check_input *input, int64_t *ages_ns)
 {
     struct index index;
     index_init(&index, input);
@@ -249,6 +249,7 @@ static struct staleness staleness(const struct check_input *input)
         }
         if (!usable || (absent && written.deleted[op->key])) continue;
         int64_t age_ns = staleness_of(&written, op, end_ns);
+        if (ages_ns) ages_ns[i] = age_ns;
         result.reads += age_ns > 0;
         if (age_ns > result.max_ns) result.max_ns = age_ns;
     }
@@ -260,13 +261,19 @@ static struct staleness staleness(const struct check_input *input)
     return result;
 }
 
+void check_staleness(const struct check_input *input, int64_t *ages_ns)
+{
+    memset(ages_ns, 0, input->history->count * sizeof *ages_ns);
+    staleness(input, ages_ns);
+}
+
 static int64_t measure_stale_reads(const struct check_input *input)
 {
-    return staleness(input).reads;
+    return staleness(input, NULL).reads;
 }
 static int64_t measure_staleness_max(const struct check_input *input)
 {
-    return staleness(input).max_ns;
+    return staleness(input, NULL).max_ns;
 }
 
 /* ---- facts ---- */

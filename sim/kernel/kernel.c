@@ -520,8 +520,9 @@ static enum kernel_stop judge(struct kernel *kernel, int64_t until_ns)
 {
     if (kernel->divergence || (kernel->reference && compare_draws(kernel)))
         return KERNEL_DIVERGED;
-    if (kernel->limit == KERNEL_DONE && kernel->events >= kernel->events_max &&
-        queue_peek_time(kernel->queue) <= until_ns && kernel->pending > 0)
+    if (kernel->limit == KERNEL_DONE && !kernel->stopping &&
+        kernel->events >= kernel->events_max && queue_peek_time(kernel->queue) <= until_ns &&
+        kernel->pending > 0)
         kernel->limit = KERNEL_LIMIT_EVENTS;
     if (kernel->limit == KERNEL_DONE && kernel->wall_ms_max > 0 &&
         wall_ms() - kernel->wall_ms_start > kernel->wall_ms_max)
