@@ -17,6 +17,7 @@
 #include "sim/kernel/random.h"
 #include "sim/kernel/vtime.h"
 #include "tests/support/histories.h"
+#include "tests/support/scale.h"
 
 #define WRITES_MAX 5
 #define READS_MAX 6
@@ -264,8 +265,8 @@ static void compare(uint64_t seed, bool with_deletes)
 
 static uint64_t runs(uint64_t base)
 {
-    const char *scale = getenv("SCALE");
-    return base * (scale && atoi(scale) > 0 ? (uint64_t)atoi(scale) : 1);
+    uint64_t scaled = test_scaled(base, 20 * base);
+    return scaled > base ? scaled : base; /* fewer would not fire every check often enough */
 }
 
 static void test_verdicts_equal_enumeration_on_random_histories(void **state)

@@ -25,6 +25,7 @@
 
 #include "engines/storage/engine.h"
 #include "sim/world/disk.h"
+#include "tests/support/scale.h"
 
 #define UNUSED __attribute__((unused))
 
@@ -34,17 +35,6 @@ static UNUSED uint64_t env_u64(const char *name, uint64_t otherwise)
 {
     const char *text = getenv(name);
     return text && *text ? strtoull(text, NULL, 10) : otherwise;
-}
-
-static UNUSED bool is_soak(void)
-{
-    return getenv("FAULTLINE_SOAK") != NULL;
-}
-
-/* `quick` in check, `full` in soak, either times SCALE. */
-static UNUSED uint64_t scaled(uint64_t quick, uint64_t full)
-{
-    return (is_soak() ? full : quick) * env_u64("SCALE", 1);
 }
 
 /* ---- the heap of a node: checks sizes, counts, can fail, can be emptied ---- */

@@ -247,7 +247,8 @@ static void test_cut_at_every_operation(void **state)
     int64_t end;
     workload_init(&load, seed, BATCHES);
     uint64_t operations = operations_of(ops, options, &load, &end);
-    uint64_t variants = CRASH_MODES * 2, tries = is_soak() ? variants * scaled(1, 3) : 1;
+    uint64_t variants = CRASH_MODES * 2,
+             tries = test_is_soak() ? variants * test_scaled(1, 3) : 1;
     for (uint64_t n = 1; n <= operations; n++)
         for (uint64_t i = 0; i < tries; i++, cuts++) {
             uint64_t variant = (n + i) % variants;
@@ -294,7 +295,7 @@ static void test_cut_at_random_nanoseconds(void **state)
     struct workload load;
     struct rng rng;
     int64_t end;
-    uint64_t seed = env_u64("SEED", 1), cuts = scaled(1000, CRASH_MODES * 2 * 1000);
+    uint64_t seed = env_u64("SEED", 1), cuts = test_scaled(1000, CRASH_MODES * 2 * 1000);
     workload_init(&load, seed + 1, BATCHES);
     operations_of(ops, options, &load, &end);
     rng_init(&rng, seed, "test.crash", "time", NULL);
@@ -319,7 +320,7 @@ static void test_cut_during_recovery(void **state)
     struct workload load;
     struct rng rng;
     int64_t end;
-    uint64_t seed = env_u64("SEED", 1), cuts = scaled(300, 10000);
+    uint64_t seed = env_u64("SEED", 1), cuts = test_scaled(300, 10000);
     workload_init(&load, seed + 2, BATCHES / 2);
     uint64_t operations = operations_of(ops, options, &load, &end);
     rng_init(&rng, seed, "test.crash", "recovery", NULL);

@@ -170,7 +170,7 @@ static void test_every_allocation_fails(void **state)
 static void test_a_full_disk_leaves_no_half_batch_and_a_readable_engine(void **state)
 {
     const struct engine_ops *ops = *state;
-    for (int64_t room = 0; room < 700; room += is_soak() ? 1 : 13) {
+    for (int64_t room = 0; room < 700; room += test_is_soak() ? 1 : 13) {
         struct world w;
         struct oracle oracle = {0};
         struct engine_batch batch = {0};
@@ -354,7 +354,7 @@ static void test_a_flipped_bit_is_detected_or_harmless(void **state)
     for (size_t i = 0; i < image.count; i++)
         for (uint64_t at = 0; at < image.files[i].size; at++)
             for (int bit = 0; bit < 8; bit++) {
-                if (!is_soak() && bit != (int)(at * 5 % 8)) continue;
+                if (!test_is_soak() && bit != (int)(at * 5 % 8)) continue;
                 unsigned char *byte = &image.files[i].data[at];
                 *byte ^= (unsigned char)(1 << bit);
                 image_write(&w, &image);

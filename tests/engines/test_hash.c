@@ -94,7 +94,7 @@ static void crash_at_each_slice(bool rolls, uint64_t *tried, uint32_t *steps_see
         enum merge_step step = MERGE_IDLE;
         for (int mode = 0; mode < CRASH_MODES; mode++)
             for (int dir_mode = 0; dir_mode < 2; dir_mode++)
-                for (uint64_t seed = 0; seed < (is_soak() ? 10 : 1); seed++, ++*tried)
+                for (uint64_t seed = 0; seed < (test_is_soak() ? 10 : 1); seed++, ++*tried)
                     step = merge_write_crash(slices, rolls, mode, dir_mode, seed + 1);
         *steps_seen |= 1u << step;
         if (step == MERGE_IDLE && slices > 20) break;

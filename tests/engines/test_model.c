@@ -235,14 +235,14 @@ static void run_model(const struct engine_ops *ops, enum world_kind kind, uint64
 
 static void test_random_operations_agree_with_a_map_on_the_disk(void **state)
 {
-    uint64_t seed = env_u64("SEED", 1), seeds = is_soak() && !getenv("SEED") ? 4 : 1;
+    uint64_t seed = env_u64("SEED", 1), seeds = test_is_soak() && !getenv("SEED") ? 4 : 1;
     for (uint64_t i = 0; i < seeds; i++)
-        run_model(*state, WORLD_DISK, scaled(20000, 250000), seed + i);
+        run_model(*state, WORLD_DISK, test_scaled(20000, 250000), seed + i);
 }
 
 static void test_random_operations_agree_with_a_map_on_real_files(void **state)
 {
-    run_model(*state, WORLD_REAL, scaled(5000, 100000), env_u64("SEED", 1));
+    run_model(*state, WORLD_REAL, test_scaled(5000, 100000), env_u64("SEED", 1));
 }
 
 #define T(f)                                                                                   \

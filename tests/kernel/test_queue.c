@@ -18,6 +18,7 @@
 #include "sim/kernel/queue.h"
 #include "sim/kernel/random.h"
 #include "sim/kernel/vtime.h"
+#include "tests/support/scale.h"
 
 /* ---- the oracle: a binary heap ---- */
 
@@ -188,7 +189,7 @@ static void against_oracle(enum pattern pattern, size_t most, size_t steps, bool
 static void test_queue_pops_in_exact_order_for_every_pattern_and_size(void **state)
 {
     (void)state;
-    size_t scale = getenv("SCALE") ? strtoul(getenv("SCALE"), NULL, 10) : 1;
+    size_t scale = test_scaled(1, 1);
     static const size_t sizes[] = {4, 20, 60, 300, 3000, 30000};
     for (size_t round = 0; round < scale; round++)
         for (int pattern = 0; pattern < PATTERNS; pattern++)

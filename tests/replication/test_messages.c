@@ -5,6 +5,7 @@
  */
 #include "engines/replication/single_leader/wire.h"
 #include "tests/support/single_leader_cluster.h"
+#include "tests/support/scale.h"
 
 #define RECORDED_MAX 400u
 
@@ -119,7 +120,7 @@ static void test_damaged_messages_crash_nobody(void **state)
     record_a_life(recorder);
     uint64_t random = fuzz_seed();
     print_message("SEED=%llu\n", (unsigned long long)random);
-    int rounds = getenv("FAULTLINE_SOAK") ? 400 : 20;
+    int rounds = (int)test_scaled(20, 400);
     for (int round = 0; round < rounds; round++) {
         options_setup(NULL);
         options.epochs = round % 2;

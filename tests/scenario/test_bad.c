@@ -20,6 +20,7 @@
 #include "sim/kernel/random.h"
 #include "sim/scenario/plan.h"
 #include "sim/scenario/tree.h"
+#include "tests/support/scale.h"
 
 #define FOLDER "tests/scenario/bad"
 #define ERROR_MARK "# error: "
@@ -253,12 +254,9 @@ static void test_a_mutated_file_brings_a_plan_or_an_error(void **state)
     static const char *const files[] = {"scenarios/incidents/github-2012-stale-promotion.yaml",
                                         "scenarios/literature/replica-lag.yaml",
                                         "scenarios/literature/zombie-leader.yaml"};
-    const char *seed_text = getenv("SEED"), *scale_text = getenv("SCALE");
+    const char *seed_text = getenv("SEED");
     uint64_t seed = seed_text ? strtoull(seed_text, NULL, 10) : 1;
-    double scale = scale_text ? strtod(scale_text, NULL) : 1;
-    if (scale < 0.05) scale = 0.05;
-    uint32_t rounds = (uint32_t)((getenv("FAULTLINE_SOAK") ? 100000 : 2000) * scale),
-             loaded = 0, refused = 0;
+    uint32_t rounds = (uint32_t)test_scaled(2000, 100000), loaded = 0, refused = 0;
     for (uint32_t round = 0; round < rounds; round++) {
         struct rng rng;
         char name[32];

@@ -9,14 +9,13 @@
 #include <stdio.h>
 
 #include "tests/world/disk_fixture.h"
+#include "tests/support/scale.h"
 
 #define SECTOR 512u
 
 static int scale(int rounds)
 {
-    const char *text = getenv("SCALE");
-    int factor = text ? atoi(text) : 1;
-    return rounds * (factor > 0 ? factor : 1) * (getenv("FAULTLINE_SOAK") ? 20 : 1);
+    return (int)test_scaled((uint64_t)rounds, 20 * (uint64_t)rounds);
 }
 
 static void put_bytes(struct vfs_file *f, uint64_t offset, char byte, size_t size)

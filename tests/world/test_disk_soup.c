@@ -10,12 +10,11 @@
 
 #include "sim/kernel/check.h"
 #include "tests/world/disk_fixture.h"
+#include "tests/support/scale.h"
 
 static uint64_t rounds(uint64_t count)
 {
-    const char *text = getenv("SCALE");
-    int factor = text ? atoi(text) : 1;
-    return count * (uint64_t)(factor > 0 ? factor : 1) * (getenv("FAULTLINE_SOAK") ? 20 : 1);
+    return test_scaled(count, 20 * count);
 }
 
 #define HANDLES 6

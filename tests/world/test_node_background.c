@@ -12,6 +12,7 @@
 #include "engines/replication/none/none.h"
 #include "engines/storage/hash/hash.h"
 #include "sim/record/token.h"
+#include "tests/support/scale.h"
 
 /* ---- the toy engine: maintenance of `slices` slices, each a write and a sync of its own file
  * ---- */
@@ -540,9 +541,9 @@ static void test_node_power_cut_at_random_instants_loses_nothing_acknowledged(vo
 {
     (void)state;
     static const char *const engines[] = {"log", "hash"};
-    const char *given = getenv("SEED"), *scale = getenv("SCALE");
+    const char *given = getenv("SEED");
     uint64_t seed = given ? strtoull(given, NULL, 10) : 1;
-    int rounds = getenv("FAULTLINE_SOAK") ? 1000 * (scale ? atoi(scale) : 1) : 40;
+    int rounds = (int)test_scaled(40, 1000);
     struct hash_options options = small_segments();
     struct rng rng;
     rng_init(&rng, seed, "test", "cuts", NULL);
@@ -608,10 +609,9 @@ static void test_node_storms_of_stops_and_pauses_lose_nothing_acknowledged(void 
         storm_pause, storm_resume, storm_resume, storm_crash,  storm_start,
         storm_start, storm_lose,   storm_tear,   storm_reboot, storm_start,
         storm_evict, storm_slow,   storm_fast};
-    const char *given = getenv("SEED"), *scale = getenv("SCALE");
+    const char *given = getenv("SEED");
     uint64_t seed = given ? strtoull(given, NULL, 10) : 1;
-    uint64_t rounds =
-        getenv("FAULTLINE_SOAK") ? 1000 * (scale ? strtoull(scale, NULL, 10) : 1) : 60;
+    uint64_t rounds = test_scaled(60, 1000);
     struct hash_options options = small_segments();
     uint64_t acks = 0;
     for (uint64_t i = 0; i < rounds; i++) {
