@@ -116,6 +116,8 @@ static bool lacks_final(const struct check_input *input, const struct check *che
 
 static char *violations_text(const struct run_expectation *e)
 {
+    if (!e->unknown && e->result.verdict == CHECK_NOT_APPLICABLE)
+        return xstrdup("0, nothing to judge");
     if (!e->unknown) return text_format("%" PRId64, e->observed);
     if (e->result.verdict == CHECK_NOT_APPLICABLE)
         return xstrdup("unknown: nothing was read back (finish.read_all)");

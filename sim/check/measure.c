@@ -68,6 +68,26 @@ static int64_t measure_writes_unknown(const struct check_input *input)
     return count_ops(input, true, OUTCOME_UNKNOWN);
 }
 
+/* Unknown writes that a final read found: indeterminate means that it may be there. */
+static int64_t measure_unknown_present(const struct check_input *input)
+{
+    struct index index;
+    int64_t present = 0;
+    index_init(&index, input);
+    for (uint32_t op = 0; op < index.count; op++) {
+        if (!index.ops[op].final_read || index.ops[op].store) continue;
+        struct seen cursor = {0};
+        uint32_t key;
+        uint64_t token;
+        while (seen_next(input->history, op, &cursor, &key, &token)) {
+            uint32_t writer = index_writer(&index, token);
+            present += writer != NO_OP && index.ops[writer].outcome == OUTCOME_UNKNOWN;
+        }
+    }
+    index_deinit(&index);
+    return present;
+}
+
 static int64_t measure_retries(const struct check_input *input)
 {
     int64_t count = 0;
@@ -384,6 +404,9 @@ const struct measure measure_table[] = {
     {"writes_unknown", "count",
      "Writes, deletes, compare-and-sets and inserts without an answer.",
      measure_writes_unknown},
+    {"unknown_present", "count",
+     "Writes without an answer that had taken effect all the same: final reads found them.",
+     measure_unknown_present},
     {"retries", "count", "Attempts beyond the first, over all operations.", measure_retries},
     {"latency_max", "ns", "The slowest acknowledged operation, from invocation to return.",
      measure_latency_max},
