@@ -89,6 +89,7 @@ void op_invoke(struct op *op, struct history_op fields)
     fields.status = STATUS_NONE;
     fields.final_read = op->is_final;
     op->record = history_invoke(workload->history, &fields);
+    kernel_memory_add(workload->kernel, (int64_t)(sizeof fields + sizeof *workload->known));
     workload->known[op->id].record = (uint32_t)op->record;
     int64_t timeout = group->config.timeout_ns;
     op->deadline_ns = timeout > VTIME_MAX - now(op) ? VTIME_MAX : now(op) + timeout;

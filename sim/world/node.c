@@ -326,8 +326,17 @@ static void look(struct node *node)
     }
 }
 
+/* The run's limit of memory covers what its nodes and disks hold. */
+static void count_memory(struct node *node)
+{
+    uint64_t held = heap_bytes(node->heap) + disk_used_bytes(node->disk);
+    kernel_memory_add(node->kernel, (int64_t)held - (int64_t)node->counted_bytes);
+    node->counted_bytes = held;
+}
+
 void node_batch_done(struct node *node, int64_t stamp)
 {
+    count_memory(node);
     if (!node->listener.batch) return;
     const struct disk_counters *disk = disk_counters(node->disk);
     uint64_t syncs = 0;

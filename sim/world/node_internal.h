@@ -117,6 +117,7 @@ struct node {
     struct disk *disk;
     struct clock clock;
     struct heap *heap;
+    uint64_t counted_bytes; /* of heap and disk, as the kernel's memory has them */
     struct rng rng;
 
     enum node_state state;
