@@ -285,7 +285,8 @@ static void worker_end(struct worker *worker, struct folder_run *run)
         if (worker->pid < 0)
             snprintf(why, sizeof why, "its process could not be started");
         else if (WIFSIGNALED(status))
-            snprintf(why, sizeof why, "its process was ended by signal %d", WTERMSIG(status));
+            snprintf(why, sizeof why, "its process was ended by signal %d (%s)",
+                     WTERMSIG(status), strsignal(WTERMSIG(status)));
         else
             snprintf(why, sizeof why, "its process ended with status %d and no result",
                      WEXITSTATUS(status));
@@ -440,6 +441,18 @@ void folder_deinit(struct folder *folder)
     *folder = (struct folder){0};
 }
 
+char *folder_replay(const struct folder_run *run)
+{
+    const char *told = json_string_value(json_object_get(run->result, "replay"));
+    if (told) return xstrdup(told);
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    fprintf(out, "faultline run '%s' --variant '%s'", run->path, run->variant);
+    fclose(out);
+    return text;
+}
+
 /* ---- JUnit ---- */
 
 static void put_xml(FILE *out, const char *text)
@@ -486,10 +499,10 @@ static void junit_problem(const struct folder_run *run, FILE *out)
         put_xml(out, json_string_value(json_object_get(witness, "story")));
     }
     put_xml(out, run->golden_difference);
-    if (run->result) {
-        fputs("\nreplay: ", out);
-        put_xml(out, json_string_value(json_object_get(run->result, "replay")));
-    }
+    fputs("\nreplay: ", out);
+    char *replay = folder_replay(run);
+    put_xml(out, replay);
+    free(replay);
     fprintf(out, "</%s>\n", tag);
 }
 

@@ -42,6 +42,8 @@ void folder_check(struct folder *folder, const struct folder_request *request);
 void folder_deinit(struct folder *folder);
 /* Files below a path, sorted by name; appended. -errno when it cannot be read. */
 int folder_collect(const char *path, char ***paths, size_t *count);
+/* The command that runs it again, also when there is no result to tell it; malloc'ed. */
+char *folder_replay(const struct folder_run *run);
 /* JUnit XML of the runs, one test suite a scenario, one test case a variant. 0 or -errno. */
 int junit_write(const struct folder *folder, FILE *out);
 

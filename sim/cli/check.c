@@ -84,8 +84,9 @@ static void print_red(const struct folder_run *run)
         print_text("        ", json_string_value(json_object_get(witness, "story")));
     }
     print_text("    ", run->golden_difference);
-    if (run->result)
-        printf("    replay: %s\n", json_string_value(json_object_get(run->result, "replay")));
+    char *replay = folder_replay(run);
+    printf("    replay: %s\n", replay);
+    free(replay);
 }
 
 static void print_folder(const struct folder *folder)
