@@ -10,6 +10,12 @@ set rmargin at screen 0.84
 set tmargin at screen 1 - (42 + 16.0 * band_rows) / 460
 set bmargin at screen 74.0 / 460
 load "bands.gp"
+if (latency_high == 0) {
+    set yrange [0.1:10]
+    set label 98 "nothing was acknowledged" at graph 0.5, graph 0.5 center font ",11" textcolor rgb ink
+}
+# One value alone has no range of its own.
+if (latency_high > 0 && latency_low == latency_high) { set yrange [latency_low / 2:latency_high * 2] }
 do for [terminal_kind in "svg png"] {
     eval (terminal_kind eq "svg" ? open_svg("../latency", 1000, 460) : open_png("../latency", 1000, 460))
     plot "latencies.tsv" using 1:2 with points pt 7 ps 0.25 lc rgb "#B5D9EE" title "one operation", \

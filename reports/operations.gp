@@ -3,7 +3,7 @@ load "params.gp"
 load "style.gp"
 set title "How much of the load was served, and what became of the rest?" offset 0,0.75 * band_rows
 set ylabel "operations per second" font ",11" textcolor rgb ink
-set yrange [0:*]
+if (is_idle) { set yrange [0:1] } else { set yrange [0:*] }
 set lmargin 10
 set rmargin at screen 0.84
 set tmargin at screen 1 - (42 + 16.0 * band_rows) / 460

@@ -60,6 +60,8 @@ struct drawing {
     uint32_t nodes;
     const char *names[NODES_MAX];
     uint32_t band_rows, marks;
+    double latency_low, latency_high; /* ms, of the operations drawn; 0: none */
+    bool is_busy;                     /* some operation returned */
 };
 
 static int complain(const char *folder, const char *file, size_t line, const char *what)
@@ -156,6 +158,8 @@ static int read_result(struct drawing *d)
     json_int_t end = json_integer_value(json_object_get(d->result, "duration_ns"));
     if (end <= 0) return complain(d->folder, "result.json", 0, "duration_ns is missing");
     d->duration = seconds(end);
+    if (!json_is_array(json_object_get(d->result, "nodes")))
+        return complain(d->folder, "result.json", 0, "nodes is missing");
     size_t i;
     json_t *node;
     json_array_foreach(json_object_get(d->result, "nodes"), i, node)
@@ -368,6 +372,15 @@ static double milliseconds(const char *field)
     return *field ? strtod(field, NULL) / 1e6 : 0;
 }
 
+/* ns as text to seconds; a run lasts less than 10^18 ns. */
+static bool time_of(const char *text, double *out)
+{
+    size_t digits = strspn(text, "0123456789");
+    if (!digits || digits > 18 || text[digits]) return false;
+    *out = strtod(text, NULL) / 1e9;
+    return true;
+}
+
 static int read_series(struct drawing *d, FILE *lanes)
 {
     FILE *in = open_in(d, "series.csv", "r"), *series = open_in(d, "plots/series.tsv", "w");
@@ -380,13 +393,21 @@ static int read_series(struct drawing *d, FILE *lanes)
     double previous = 0;
     while (!error && getline(&line, &capacity, in) > 0) {
         size_t got = split(line, fields, most);
-        if (++number == 1) continue;
+        if (++number == 1 && strcmp(fields[COLUMN_TIME], "time_ns")) {
+            error = complain(d->folder, "series.csv", number, "no header");
+            break;
+        }
+        if (number == 1) continue;
         if (got < width) {
             error = complain(d->folder, "series.csv", number, "too few columns");
             break;
         }
-        double now = strtod(fields[COLUMN_TIME], NULL) / 1e9,
-               bucket = now - previous > 0 ? now - previous : 1;
+        double now;
+        if (!time_of(fields[COLUMN_TIME], &now) || now <= previous) {
+            error = complain(d->folder, "series.csv", number, "time_ns does not rise");
+            break;
+        }
+        double bucket = now - previous;
         if (count == buckets_capacity)
             buckets =
                 grow(buckets, buckets_capacity = 2 * buckets_capacity + 64, sizeof *buckets);
@@ -395,6 +416,7 @@ static int read_series(struct drawing *d, FILE *lanes)
                             now,
                             {strtod(fields[COLUMN_OK], NULL), strtod(fields[COLUMN_FAIL], NULL),
                              strtod(fields[COLUMN_UNKNOWN], NULL)}};
+        for (int o = 0; o < 3; o++) d->is_busy |= buckets[count].outcomes[o] > 0;
         fprintf(series, "%.6f\t%.4f\t%.4f\t%.4f\t%.6f\t%.6f\t%.6f\n", previous,
                 buckets[count].outcomes[0] / bucket, buckets[count].outcomes[1] / bucket,
                 buckets[count].outcomes[2] / bucket, milliseconds(fields[COLUMN_P50]),
@@ -410,9 +432,11 @@ static int read_series(struct drawing *d, FILE *lanes)
         previous = now;
         count++;
     }
+    if (!error && !number) error = complain(d->folder, "series.csv", 1, "no header");
     for (uint32_t n = 0; n < d->nodes && count; n++)
         end_lane(lanes, &state[n], previous, (int)(d->nodes - 1 - n));
-    if (!count && series) fputs("NaN\t0\t0\t0\t0\t0\t0\n", series);
+    if (!count && series)
+        fprintf(series, "0\t0\t0\t0\t0\t0\t0\n%.6f\t0\t0\t0\t0\t0\t0\n", d->duration);
     write_outcomes(d, buckets, count);
     free(buckets);
     free(fields);
@@ -451,7 +475,7 @@ static bool is_write(const char *type)
            !strcmp(type, "compare_and_set");
 }
 
-static int read_history(const struct drawing *d, FILE *points)
+static int read_history(struct drawing *d, FILE *points)
 {
     FILE *in = open_in(d, "history.jsonl", "r"),
          *latencies = open_in(d, "plots/latencies.tsv", "w");
@@ -480,9 +504,13 @@ static int read_history(const struct drawing *d, FILE *points)
         }
         json_decref(op);
     }
-    for (size_t i = 0; latencies && i < all->count; i++)
-        fprintf(latencies, "%.6f\t%.6f\n", all->x[i], all->y[i] > 1e-6 ? all->y[i] : 1e-6);
-    if (latencies && !all->count) fputs("NaN\t1\n", latencies);
+    for (size_t i = 0; latencies && i < all->count; i++) {
+        double ms = all->y[i] > 1e-6 ? all->y[i] : 1e-6;
+        if (!i || ms < d->latency_low) d->latency_low = ms;
+        if (!i || ms > d->latency_high) d->latency_high = ms;
+        fprintf(latencies, "%.6f\t%.6f\n", all->x[i], ms);
+    }
+    if (latencies && !all->count) fputs("-1\t1\n", latencies); /* left of the axis */
     for (size_t i = 0; i < acked->count; i++)
         fprintf(points, "%.6f\t%.3f\t0\n", acked->x[i], acked->y[i]);
     free(all);
@@ -543,12 +571,17 @@ static void write_marks(struct drawing *d, FILE *out)
         if (!json_is_integer(first) || d->marks == MARKS_MAX) continue;
         double at = seconds(json_integer_value(first));
         char text[256];
+        /* The expectation's count may be that of a window: "in all" is over the whole run. */
+        json_t *checks = json_object_get(d->result, "checks"),
+               *check = json_object_get(checks, text_of(expectation, "name")),
+               *total = json_object_get(check, "violations"),
+               *counted = json_object_get(expectation, "count");
         uint32_t number = ++d->marks;
         double shown = at < d->duration ? at : d->duration;
         snprintf(text, sizeof text,
                  "%u  %s: first broken at %d:%06.3f, %" JSON_INTEGER_FORMAT " in all", number,
                  text_of(expectation, "name"), (int)(at / 60), at - 60 * (int)(at / 60),
-                 json_integer_value(json_object_get(expectation, "count")));
+                 json_integer_value(json_is_integer(total) ? total : counted));
         fprintf(out,
                 "set arrow %u from %.6f, graph 0 to %.6f, graph 1 nohead front lw 1.2 dt 3 lc "
                 "rgb '#D55E00'\n",
@@ -594,6 +627,8 @@ static int write_parameters(struct drawing *d)
         fprintf(out,
                 "duration = %.6f\nxstep = %.6f\nnodes = %u\nband_rows = %u\nmark_rows = %u\n",
                 d->duration, nice_step(d->duration), d->nodes, d->band_rows, d->marks);
+        fprintf(out, "latency_low = %.6f\nlatency_high = %.6f\nis_idle = %d\n", d->latency_low,
+                d->latency_high, !d->is_busy);
     }
     if (marks && fclose(marks)) error = -EIO;
     if (lanes && fclose(lanes)) error = -EIO;
