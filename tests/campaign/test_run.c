@@ -315,15 +315,16 @@ static void test_a_limit_met_at_any_event_ends_the_run_whole(void **state)
 static void test_a_run_over_its_memory_is_invalid(void **state)
 {
     (void)state;
-    /* What is under way on the network, what disks hold, what nodes hold: each alone is too
-     * much. */
+    /* What is under way on the network, what disks and nodes hold, what clients remember: each
+     * alone is too much. */
     static const char *const sets[][2] = {{"workloads.w.value_size", "4MiB"},
-                                          {"workloads.w.value_size", "40KiB"}};
-    for (size_t i = 0; i < 2; i++) {
+                                          {"workloads.w.value_size", "40KiB"},
+                                          {"workloads.w.rate", "3000/s"}};
+    for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) {
         struct scenario *scenario = load(WORLD "limits: {memory: 2MiB}\n");
-        struct setting set = {sets[i][0], sets[i][1]};
+        struct setting set[] = {{sets[i][0], sets[i][1]}, {"finish.read_all", "no"}};
         struct plan *plan =
-            plan_of(scenario, &(struct plan_request){.sets = &set, .sets_count = 1});
+            plan_of(scenario, &(struct plan_request){.sets = set, .sets_count = 2});
         struct run *run = run_execute(plan, &(struct run_request){0});
         assert_int_equal(run->stop, KERNEL_LIMIT_MEMORY);
         assert_int_equal(run->verdict, VERDICT_INVALID);
