@@ -194,7 +194,8 @@ static const struct option limits_rows[] = {
     {"wall", OPTION_DURATION, offsetof(struct limits_keys, wall_ns), "600s", NS_PER_MS,
      1000 * HOUR, NULL, "Host time of a run.", OPTION_INERT},
     {"memory", OPTION_SIZE, offsetof(struct limits_keys, memory_bytes), "4GiB", 1 << 20,
-     INT64_C(1) << 50, NULL, "Memory of a run: messages, disks, heaps of nodes, history.", OPTION_INERT},
+     INT64_C(1) << 50, NULL, "Memory of a run: messages, disks, heaps of nodes, history.",
+     OPTION_INERT},
 };
 
 #define TABLE(variable, at, text)                                                              \
