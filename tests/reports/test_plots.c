@@ -447,6 +447,10 @@ static void test_another_version_is_refused(void **state)
     }
 }
 
+/* A node whose name would be a command, if names were more than text. */
+#define ATTACK                                                                                 \
+    "sed -i 's|db-north|\\\\\"; system(\\\\\"touch %s-harmed\\\\\"); \\\\\"|' %s/result.json"
+
 static void test_damage_of_any_kind_is_an_error_or_a_picture_and_never_a_crash(void **state)
 {
     (void)state;
@@ -470,8 +474,7 @@ static void test_damage_of_any_kind_is_an_error_or_a_picture_and_never_a_crash(v
         "sed -i 's/,/,,/g' %s/series.csv",
         "sed -i 's/^[0-9]*/99999999999999999999999/' %s/series.csv",
         "sed -i 's/\"time\": *[0-9]*/\"time\": -1/' %s/timeline.jsonl",
-        "sed -i 's|db-north|\\\\\"; system(\\\\\"touch %s-harmed\\\\\"); \\\\\"|' "
-        "%s/result.json",
+        ATTACK,
         "sed -i 's/,\"time\"//' %s/timeline.jsonl"};
     for (size_t i = 0; i < sizeof damages / sizeof *damages; i++) {
         fresh_copy();
