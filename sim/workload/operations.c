@@ -12,8 +12,9 @@
  *   ok       an answer said that it was done (a read of an absent key is done: it read
  * "nothing") fail     every attempt was refused or never left: it is certainly not done unknown
  * some attempt is unanswered, or was answered as indeterminate A compare_and_set that found
- * another value is a fail that tells the value it saw, unless an earlier attempt is open: then
- * it may have seen its own.
+ * another value is a fail that tells the value it saw, unless an earlier attempt is open, or
+ * the network may have doubled this one: then a copy may have been done before. If what it saw
+ * is its own value, one was: ok.
  *
  * Reads and locks are safe to repeat by nature (a lock's second attempt is recognised by the
  * operation's id), writes when they carry an idempotency token; otherwise only while all
@@ -519,6 +520,20 @@ static void done(struct op *op, const struct reply *reply)
     op_finish(op, outcome);
 }
 
+/* It found another value than it expected, the node says; this copy of it, at least. */
+static void mismatched(struct op *op, const struct reply *reply)
+{
+    uint64_t seen = reply->has_value ? workload_token(reply->value) : 0;
+    if (seen != 0 && seen == op_record(op)->token) {
+        op_finish(op, OUTCOME_OK);
+        return;
+    }
+    add_value(op, reply);
+    if (network_may_duplicate(op->client->group->workload->network))
+        op->is_indeterminate = true;
+    give_up(op);
+}
+
 static void refused(struct op *op, uint32_t from, enum status status, uint32_t hint)
 {
     struct group *group = op->client->group;
@@ -559,10 +574,7 @@ void op_answered(struct group *group, uint32_t from, struct bytes message)
         if (reply.position > op->client->position) op->client->position = reply.position;
         done(op, &reply);
         break;
-    case STATUS_MISMATCH:
-        add_value(op, &reply);
-        give_up(op);
-        break;
+    case STATUS_MISMATCH: mismatched(op, &reply); break;
     case STATUS_FENCED:
         if (op->fence) /* the lock is lost: asking again helps nobody */
             give_up(op);

@@ -141,6 +141,9 @@ uint64_t network_rule_effects(
 /* True if a message of that class sent now would pass all cuts. */
 bool network_reachable(const struct network *network, uint32_t from, uint32_t to,
                        enum message_class message_class);
+/* True if any message until now may have arrived twice: datagrams, with duplication in the
+ * config or in a rule, in force or removed. */
+bool network_may_duplicate(const struct network *network);
 
 struct network_counters {
     uint64_t sent[MESSAGE_CLASSES], bytes[MESSAGE_CLASSES], delivered, dropped, queued,

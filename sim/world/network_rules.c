@@ -179,6 +179,15 @@ uint64_t network_rule_effects(const struct network *network, uint32_t id)
     return network->rules[id - 1].effects;
 }
 
+bool network_may_duplicate(const struct network *network)
+{
+    if (network->config.transport != NETWORK_DATAGRAM) return false;
+    if (network->config.duplicate_ppm > 0) return true;
+    for (uint32_t i = 0; i < network->rules_count; i++)
+        if (network->rules[i].rule.kind == RULE_DUPLICATE) return true;
+    return false;
+}
+
 /* ---- judging ---- */
 
 bool network_rule_applies(const struct rule *rule, uint32_t from, uint32_t to,

@@ -74,6 +74,31 @@ static void forgets_first(struct world *world, uint32_t node, const struct opera
     }
 }
 
+static void forgets_first_and_is_overwritten(struct world *world, uint32_t node,
+                                             const struct operation *operation,
+                                             struct answer *answer)
+{
+    forgets_first(world, node, operation, answer);
+    fake_put(world, operation->key, BYTES_LITERAL("77.nobody"));
+    if (world->seen_count > 1) answer->reply.value = BYTES_LITERAL("77.nobody");
+}
+
+static void overwritten_before(struct world *world, uint32_t node,
+                               const struct operation *operation, struct answer *answer)
+{
+    fake_put(world, operation->key, BYTES_LITERAL("77.nobody"));
+    serve(world, node, operation, answer);
+}
+
+/* Two copies are executed, and the second's answer is the one that arrives. */
+static void second_copy_answers(struct world *world, uint32_t node,
+                                const struct operation *operation, struct answer *answer)
+{
+    struct answer lost = {0};
+    serve(world, node, operation, &lost);
+    serve(world, node, operation, answer);
+}
+
 static void slow_first(struct world *world, uint32_t node, const struct operation *operation,
                        struct answer *answer)
 {
@@ -643,7 +668,7 @@ static void test_compare_and_set_expects_what_was_last_seen(void **state)
 }
 
 /* Does the first and forgets to say so; the second then sees the first's value. */
-static void test_compare_and_set_that_may_have_seen_itself_is_unknown(void **state)
+static void test_compare_and_set_that_sees_its_own_value_was_done(void **state)
 {
     (void)state;
     struct world world;
@@ -652,10 +677,46 @@ static void test_compare_and_set_that_may_have_seen_itself_is_unknown(void **sta
     config.attempt_timeout_ns = 100 * MS;
     config.idempotent = 1;
     const struct history_op *op = run_single(&world, config, forgets_first);
+    assert_int_equal(op->outcome, OUTCOME_OK);
+    assert_int_equal(op->status, STATUS_MISMATCH);
+    assert_int_equal(op->attempts_count, 2);
+    assert_int_equal(op->values_count, 0);
+    fake_close(&world);
+}
+
+static void test_compare_and_set_after_an_open_attempt_is_unknown(void **state)
+{
+    (void)state;
+    struct world world;
+    struct workload_config config = single(OPERATION_COMPARE_AND_SET);
+    config.retries = 1;
+    config.attempt_timeout_ns = 100 * MS;
+    config.idempotent = 1;
+    const struct history_op *op = run_single(&world, config, forgets_first_and_is_overwritten);
     assert_int_equal(op->outcome, OUTCOME_UNKNOWN);
     assert_int_equal(op->status, STATUS_MISMATCH);
-    assert_int_equal(value_at(&world, 0), op->token);
+    assert_true(value_at(&world, 0) == UINT64_MAX);
     fake_close(&world);
+}
+
+/* The copy that answers first may be the second: what it saw may have come after the first. */
+static void test_mismatch_where_messages_double_is_unknown_and_ok_if_it_saw_itself(void **state)
+{
+    (void)state;
+    for (int own = 0; own < 2; own++) {
+        struct world world;
+        fake_open(&world, 1);
+        struct network_rule rule = {.kind = RULE_DUPLICATE, .ppm = 1000000};
+        network_rule_remove(world.network, network_rule_add(world.network, &rule));
+        struct workload_config config = single(OPERATION_COMPARE_AND_SET);
+        config.idempotent = 1;
+        world.script = own ? second_copy_answers : overwritten_before;
+        fake_run(&world, &config, 1, 10 * SECOND);
+        assert_int_equal(op_at(&world, 0)->outcome, own ? OUTCOME_OK : OUTCOME_UNKNOWN);
+        assert_int_equal(op_at(&world, 0)->status, STATUS_MISMATCH);
+        assert_int_equal(op_at(&world, 0)->attempts_count, 1);
+        fake_close(&world);
+    }
 }
 
 /* ---- locks ---- */
@@ -879,7 +940,10 @@ int main(void)
         cmocka_unit_test(test_own_key_is_read_from_the_leader_for_a_while),
         cmocka_unit_test(test_session_carries_the_highest_position_seen),
         cmocka_unit_test(test_compare_and_set_expects_what_was_last_seen),
-        cmocka_unit_test(test_compare_and_set_that_may_have_seen_itself_is_unknown),
+        cmocka_unit_test(test_compare_and_set_that_sees_its_own_value_was_done),
+        cmocka_unit_test(test_compare_and_set_after_an_open_attempt_is_unknown),
+        cmocka_unit_test(
+            test_mismatch_where_messages_double_is_unknown_and_ok_if_it_saw_itself),
         cmocka_unit_test(test_lock_is_taken_guards_the_write_and_is_given_back),
         cmocka_unit_test(test_nobody_writes_without_the_lock),
         cmocka_unit_test(test_zombie_wakes_after_its_lock_expired_and_writes),

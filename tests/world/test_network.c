@@ -675,6 +675,7 @@ static void test_duplicate_and_reorder_touch_datagrams_only(void **state)
         config.transport = transport ? NETWORK_DATAGRAM : NETWORK_ORDERED;
         struct lab lab;
         lab_open_full(&lab, &config, 2, 11, TIES_FIFO);
+        assert_false(network_may_duplicate(lab.network));
         struct network_rule twice = {.kind = RULE_DUPLICATE, .classes = ALL, .ppm = 200000};
         struct network_rule late = {
             .kind = RULE_REORDER, .classes = ALL, .ppm = 500000, .add_ns = 2 * MS};
@@ -685,6 +686,8 @@ static void test_duplicate_and_reorder_touch_datagrams_only(void **state)
             run_to(&lab, (i + 1) * 100 * US);
         }
         run_to(&lab, NS_PER_S);
+        network_heal(lab.network); /* what it doubled may still be on its way */
+        assert_int_equal(network_may_duplicate(lab.network), transport);
         uint64_t doubled = network_rule_effects(lab.network, twice_id),
                  delayed = network_rule_effects(lab.network, late_id);
         assert_int_equal(lab.seen_count, 1000 + doubled);
@@ -713,6 +716,7 @@ static void test_config_loss_duplication_and_reordering_work_without_rules(void 
     config.reorder_ppm = 300000;
     struct lab lab;
     lab_open_full(&lab, &config, 2, 2, TIES_FIFO);
+    assert_true(network_may_duplicate(lab.network));
     for (uint32_t i = 0; i < 2000; i++) post(&lab, 0, 1, i);
     run_to(&lab, NS_PER_S);
     const struct network_counters *counters = network_counters(lab.network);
