@@ -20,7 +20,7 @@ PREFIX ?= /usr/local
 
 WARN   := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
 # What correctness needs: not in CFLAGS, so that no command line can take it away.
-STRICT := -std=gnu11 -ffp-contract=off -fno-fast-math -fno-strict-aliasing -I. -MMD -MP -DFAULTLINE_SHARE='"$(PREFIX)/share/faultline"'
+STRICT := -std=gnu11 -ffp-contract=off -fno-fast-math -fno-strict-aliasing -I. -MMD -MP
 LIBS   := -lcyaml -lyaml -ljansson -lxxhash
 comma  := ,
 SANLD  := $(if $(filter san,$(VARIANT)),-fsanitize=address$(comma)undefined,)

@@ -6,9 +6,12 @@
  * the smallest change that holds, the verdict with the simulation's speed, where the results
  * are, the command that replays it.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "reports/plots.h"
 #include "sim/campaign/result.h"
@@ -48,7 +51,10 @@ static error_t run_option(int key, char *argument, struct argp_state *state)
     struct run_input *input = state->input;
     switch (key) {
     case 'v': input->variant = argument; return 0;
-    case 'o': input->out = argument; return 0;
+    case 'o':
+        if (!*argument) argp_error(state, "--out needs the name of a folder, not an empty one");
+        input->out = argument;
+        return 0;
     case 't': input->trace = argument; return 0;
     case 'V': input->verify = true; return 0;
     case 'j': input->json = true; return 0;
@@ -217,9 +223,9 @@ static void print_verdict(const struct run *run)
 
 /* ---- running one variant ---- */
 
-/* NULL: *status says why. */
+/* NULL: the trace cannot be opened. *status becomes worse when it cannot be written. */
 static struct run *run_variant(const struct run_input *input, const struct plan *plan,
-                               const char *replay)
+                               const char *replay, int *status)
 {
     FILE *trace = NULL;
     if (input->trace && !(trace = fopen(input->trace, "w"))) {
@@ -237,8 +243,27 @@ static struct run *run_variant(const struct run_input *input, const struct plan 
     } else {
         run = run_execute(plan, &(struct run_request){.trace = trace, .replay = replay});
     }
-    if (trace && fclose(trace)) cli_error("%s: write failed", input->trace);
+    if (trace) {
+        bool failed = ferror(trace) != 0;
+        if (fclose(trace) || failed) {
+            cli_error("%s: write failed", input->trace);
+            *status = exit_worse(*status, EXIT_INVALID);
+        }
+    }
     return run;
+}
+
+/* Makes the result folder before the run: who names one that cannot be used learns it at once,
+ * not after the work is done. */
+static bool folder_is_usable(const char *folder)
+{
+    struct stat found;
+    int error = make_folders(folder);
+    if (!error && stat(folder, &found)) error = -errno;
+    if (!error && !S_ISDIR(found.st_mode)) error = -ENOTDIR;
+    if (!error && access(folder, W_OK | X_OK)) error = -errno;
+    if (error) cli_error("%s: cannot be the result folder: %s", folder, strerror(-error));
+    return !error;
 }
 
 static bool write_results(const struct run *run, const char *folder, bool plots)
@@ -354,8 +379,12 @@ static void session_variant(struct session *session, uint32_t variant, bool seve
         session->status = exit_worse(session->status, EXIT_BAD_INPUT);
         return;
     }
+    char folder[4096];
+    folder_name(input, plan, several, folder, sizeof folder);
     char *replay = result_replay_command(plan);
-    struct run *run = run_variant(input, plan, replay);
+    struct run *run = NULL;
+    if ((!input->out && !input->plots) || folder_is_usable(folder))
+        run = run_variant(input, plan, replay, &session->status);
     if (!run) {
         session->status = exit_worse(session->status, EXIT_BAD_INPUT);
     } else {
@@ -369,8 +398,6 @@ static void session_variant(struct session *session, uint32_t variant, bool seve
         } else if (is_told) {
             print_run(run);
         }
-        char folder[4096];
-        folder_name(input, plan, several, folder, sizeof folder);
         if (input->out || input->plots) {
             if (!write_results(run, folder, input->plots && is_told))
                 session->status = exit_worse(session->status, EXIT_INVALID);
@@ -410,7 +437,8 @@ static int run_session(struct run_input *input, struct scenario *scenario)
     }
     struct session session = {input, scenario, xcalloc(variants + 1, sizeof *session.rows), 0,
                               EXIT_MET};
-    for (uint32_t v = several ? 0 : variant; v < (several ? variants : variant + 1); v++)
+    for (uint32_t v = several ? 0 : variant;
+         v < (several ? variants : variant + 1) && session.status != EXIT_BAD_INPUT; v++)
         session_variant(&session, v, several);
     bool usable = session.status == EXIT_MET || session.status == EXIT_NOT_MET;
     if (several && !input->json && usable) print_variants(session.rows, session.rows_count);

@@ -25,10 +25,26 @@ static error_t list_option(int key, char *argument, struct argp_state *state)
     return ARGP_ERR_UNKNOWN;
 }
 
+/* Those of the working folder, else those that `make install` put beside the program, wherever
+ * that stands: BIN/../share/faultline/scenarios. */
+static const char *scenarios_folder(char *path, size_t size)
+{
+    char program[4096];
+    ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
+    if (!access("scenarios", R_OK) || length <= 0) return "scenarios";
+    program[length] = 0;
+    for (int part = 0; part < 2; part++) {
+        char *slash = strrchr(program, '/');
+        if (slash) *slash = 0;
+    }
+    snprintf(path, size, "%s/share/faultline/scenarios", program);
+    return path;
+}
+
 static int list_scenarios(void)
 {
-    /* Those of the working folder, else those that `make install` put beside the program. */
-    const char *folder = access("scenarios", R_OK) ? FAULTLINE_SHARE "/scenarios" : "scenarios";
+    char path[4200];
+    const char *folder = scenarios_folder(path, sizeof path);
     char **paths = NULL;
     size_t count = 0;
     int error = folder_collect(folder, &paths, &count), status = EXIT_MET;

@@ -301,6 +301,43 @@ static void test_a_trace_names_every_event(void **state)
     assert_int_equal(faultline("run %s/q.yaml --trace /nonexistent/t.tsv", scratch), 2);
 }
 
+static void test_a_trace_that_cannot_be_written_exits_3(void **state)
+{
+    (void)state;
+    assert_int_equal(faultline("run %s/q.yaml --trace /dev/full", scratch), 3);
+    SAYS("/dev/full: write failed");
+}
+
+static void test_an_unusable_result_folder_is_found_before_the_run(void **state)
+{
+    (void)state;
+    shell("echo 1 >%s/file", scratch);
+    static const char *const folders[] = {"file", "file/below", "/proc/no-such", "''"};
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+        const char *slash = i < 2 ? "/" : "", *root = i < 2 ? scratch : "";
+        assert_int_equal(
+            faultline("run %s/q.yaml --out %s%s%s", scratch, root, slash, folders[i]), 2);
+        SAYS("folder");
+        assert_null(strstr(output, "simulated"));
+        assert_int_equal(faultline("run %s/q.yaml --variant all --out %s%s%s", scratch, root,
+                                   slash, folders[i]),
+                         2);
+        assert_null(strstr(output, "simulated"));
+    }
+}
+
+/* `make install PREFIX=` without a new build, or a tree that was moved. */
+static void test_installed_scenarios_are_found_beside_the_program(void **state)
+{
+    (void)state;
+    shell("mkdir -p %s/moved/bin %s/moved/share/faultline/scenarios && cp %s %s/moved/bin/ && "
+          "cp %s/q.yaml %s/moved/share/faultline/scenarios/",
+          scratch, scratch, program(), scratch, scratch, scratch);
+    shell("cd %s/moved && bin/faultline list scenarios >list && grep -q "
+          "'share/faultline/scenarios/q.yaml .*1 variants' list",
+          scratch);
+}
+
 static void test_list_explain_and_schema_print_every_vocabulary(void **state)
 {
     (void)state;
@@ -356,6 +393,9 @@ int main(void)
         cmocka_unit_test(test_json_lines_hold_the_names_that_programs_rely_on),
         cmocka_unit_test(test_the_smallest_change_of_the_incident_is_computed),
         cmocka_unit_test(test_a_trace_names_every_event),
+        cmocka_unit_test(test_a_trace_that_cannot_be_written_exits_3),
+        cmocka_unit_test(test_an_unusable_result_folder_is_found_before_the_run),
+        cmocka_unit_test(test_installed_scenarios_are_found_beside_the_program),
         cmocka_unit_test(test_list_explain_and_schema_print_every_vocabulary),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
