@@ -26,6 +26,9 @@
 
 #include "sim/campaign/result.h"
 
+#define WATCHDOG_SECONDS 600 /* beyond limits.wall: what one run may take before it is a hang  \
+                              */
+
 /* ---- files ---- */
 
 static bool is_scenario_name(const char *name)
@@ -223,6 +226,8 @@ static void child_run(const struct folder_run *task, uint32_t variant, int out)
         scenario ? plan_create(scenario, &(struct plan_request){.variant = variant}, &errors)
                  : NULL;
     if (!plan) _exit(EXIT_BAD_INPUT);
+    /* limits.wall is judged between events; a handler that never ends is ended by a signal. */
+    alarm((unsigned)(plan->wall_ms_max / 1000) + WATCHDOG_SECONDS);
     char *replay = result_replay_command(plan);
     struct run *run = run_execute(plan, &(struct run_request){.replay = replay});
     json_t *json = result_json(run);

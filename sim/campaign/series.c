@@ -58,28 +58,11 @@ static void series_sample(struct series *series, int64_t now)
     }
 }
 
-/* Records and disks grow with the run: what they hold counts towards its memory limit. */
-static void account_memory(struct series *series, struct kernel *kernel)
-{
-    const struct records *records = world_records(series->world);
-    const struct history *history = records->history;
-    size_t held = history->capacity * sizeof *history->ops +
-                  history->values_capacity * sizeof *history->values +
-                  history->attempts_capacity * sizeof *history->attempts +
-                  records->facts.capacity * sizeof *records->facts.items +
-                  series->capacity * sizeof *series->samples;
-    for (uint32_t n = 0; n < world_nodes(series->world); n++)
-        held += disk_used_bytes(node_disk(world_node(series->world, n)));
-    kernel_memory_add(kernel, (int64_t)held - series->accounted);
-    series->accounted = (int64_t)held;
-}
-
 static void series_fire(struct kernel *kernel, const struct event *event)
 {
     struct series *series = event->context;
     int64_t now = kernel_now(kernel);
     series_sample(series, now);
-    account_memory(series, kernel);
     if (now + series->bucket_ns <= (int64_t)event->a)
         kernel_schedule(kernel, now + series->bucket_ns, &series_event, series, event->entity,
                         event->a, event->b);

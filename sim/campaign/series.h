@@ -18,7 +18,6 @@ struct series_sample {
 struct series {
     struct world *world;
     int64_t bucket_ns;
-    int64_t accounted; /* bytes of records and disks told to the kernel for the memory limit */
     struct series_sample *samples;
     size_t count, capacity;
 };
