@@ -26,8 +26,8 @@
 
 #include "sim/campaign/result.h"
 
-#define WATCHDOG_SECONDS 600 /* beyond limits.wall: what one run may take before it is a hang  \
-                              */
+/* Beyond limits.wall: what one run may take before it is a hang. */
+#define WATCHDOG_SECONDS 600
 
 /* ---- files ---- */
 
