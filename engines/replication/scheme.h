@@ -78,7 +78,9 @@ struct scheme_ops {
     void (*flush)(struct scheme *scheme);
     int (*admin)(struct scheme *scheme,
                  const struct admin_command
-                     *command); /* 0, or negative errno: -ENOTSUP, -EINVAL, -EBUSY */
+                     *command); /* 0: it changes something, now or once somebody agrees;
+                                   -EALREADY: nothing to change (promote of the node that leads,
+                                   demote of one that does not); or -ENOTSUP, -EINVAL, -EBUSY */
     void (*inspect)(struct scheme *scheme, struct scheme_inspection *out);
     void (*stop)(struct scheme *scheme);
     /* One line of text for traces ("append epoch=2 from=17 count=3"); returns the length

@@ -249,9 +249,10 @@ void disk_pause(struct disk *disk, int64_t from_ns, int64_t length_ns)
     device_pause(disk, from_ns, length_ns);
 }
 
-void disk_evict(struct disk *disk, int64_t now_ns)
+uint64_t disk_evict(struct disk *disk, int64_t now_ns)
 {
     disk_settle(disk, now_ns);
+    uint64_t resident = disk->pages_resident;
     cache_clear(disk);
     for (struct inode *inode = disk->inodes; inode; inode = inode->next) {
         file_forget_failed(disk, inode);
@@ -263,6 +264,7 @@ void disk_evict(struct disk *disk, int64_t now_ns)
                 cache_touch(disk, inode, page);
         }
     }
+    return resident > disk->pages_resident ? resident - disk->pages_resident : 0;
 }
 
 /* ---- what is asked ---- */

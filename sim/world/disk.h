@@ -117,8 +117,9 @@ void disk_power_off(struct disk *disk, int64_t now_ns, enum disk_power_mode mode
 void disk_wipe(struct disk *disk, int64_t now_ns);
 /* No stop: shifts effects stamped at or after from_ns by the length. */
 void disk_pause(struct disk *disk, int64_t from_ns, int64_t length_ns);
-/* No stop: page cache cold; pages of failed syncs are gone. */
-void disk_evict(struct disk *disk, int64_t now_ns);
+/* No stop: page cache cold but for dirty pages; pages of failed syncs are gone. Returns the
+ * number of pages evicted. */
+uint64_t disk_evict(struct disk *disk, int64_t now_ns);
 
 /* ---- faults: apply to calls that begin after they are set ---- */
 uint32_t disk_fault_add(struct disk *disk, const struct disk_fault *fault); /* id */

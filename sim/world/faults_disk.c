@@ -2,8 +2,8 @@
  * misdirected_write, disk_full, slow_disk, stall_disk, lying_sync, evict.
  *
  * Each is a fault of the disk while it lasts, and its evidence is the disk's: operations
- * failed, bytes rotten, writes misplaced, syncs that lied. A fault applies to the calls of
- * handlers that begin after it.
+ * failed, bytes rotten, writes misplaced, syncs that lied, pages evicted. A fault applies to
+ * the calls of handlers that begin after it.
  */
 #include <stdio.h>
 
@@ -85,12 +85,8 @@ uint64_t evict_begin(struct world *world, const void *params, int64_t until)
     (void)until;
     const struct disk_params *p = params;
     if (p->node < 0) return 0;
-    struct node *node = world->nodes[p->node];
-    uint64_t lost = disk_counters(node_disk(node))->lost_bytes;
-    node_evict(node);
     struct fault_state state = {.place = (uint32_t)p->node,
-                                .effects =
-                                    1 + disk_counters(node_disk(node))->lost_bytes - lost};
+                                .effects = node_evict(world->nodes[p->node])};
     return faults_state_add(world, &state);
 }
 

@@ -4,7 +4,7 @@
  *
  * Evidence: a stop counts if there was something to stop, and the bytes that it lost; a
  * pause and a skewed clock count milliseconds (a part of one as one); a command counts when
- * the scheme accepted it.
+ * the scheme accepted it and did not find it done already.
  */
 #include <stdio.h>
 

@@ -604,10 +604,10 @@ void node_clock_drift(struct node *node, int64_t drift_ppm)
     node_timers_rescale(node);
 }
 
-void node_evict(struct node *node)
+uint64_t node_evict(struct node *node)
 {
     disk_hold(node);
-    disk_evict(node->disk, kernel_now(node->kernel));
+    return disk_evict(node->disk, kernel_now(node->kernel));
 }
 
 /* ---- reading everything ---- */

@@ -124,8 +124,8 @@ uint64_t node_incarnation(const struct node *node);
 bool node_is_booting(const struct node *node);
 /* Text of the last failed open, stop or background error; "" when none. */
 const char *node_error(const struct node *node);
-/* Page cache cold, now (also while paused). */
-void node_evict(struct node *node);
+/* Page cache cold, now (also while paused). Returns the number of pages evicted. */
+uint64_t node_evict(struct node *node);
 /* Clock changes go through the node: pending timers are rescaled. */
 void node_clock_step(struct node *node, int64_t delta_ns);
 void node_clock_drift(struct node *node, int64_t drift_ppm);

@@ -9,6 +9,7 @@
 #define _GNU_SOURCE
 #include "sim/world/world_internal.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -354,15 +355,19 @@ static void on_admin(void *context, uint32_t endpoint, const struct admin_comman
     struct world *world = context;
     faults_admin_answer(world, endpoint, command, error);
     if (!error) return;
-    const char *word = strerrorname_np(-error);
-    story_tell(world,
-               &(struct story_line){.kind = TIMELINE_OPERATOR,
-                                    .endpoint = endpoint,
-                                    .peer = NOBODY,
-                                    .what = "refused",
-                                    .until_ns = -1},
-               "%s refuses to %s: %s", world_endpoint_name(world, endpoint),
-               admin_words[command->kind], word ? word : "error");
+    const char *word = strerrorname_np(-error), *name = world_endpoint_name(world, endpoint);
+    struct story_line line = {.kind = TIMELINE_OPERATOR,
+                              .endpoint = endpoint,
+                              .peer = NOBODY,
+                              .what = "refused",
+                              .until_ns = -1};
+    if (error == -EALREADY)
+        story_tell(world, &line, "%s has nothing to %s: it %s", name,
+                   admin_words[command->kind],
+                   command->kind == ADMIN_DEMOTE ? "does not lead" : "leads already");
+    else
+        story_tell(world, &line, "%s refuses to %s: %s", name, admin_words[command->kind],
+                   word ? word : "error");
 }
 
 static void on_stonith(void *context, uint32_t endpoint, uint32_t from)

@@ -3,6 +3,7 @@
  * Method: the fake cluster with one node and the real `hash` engine on a simulated disk; what
  * goes in one batch is sent at one instant.
  */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -87,6 +88,16 @@ static void test_none_without_engine_sync_loses_what_was_acknowledged(void **sta
     fake_power_off(f, 0);
     assert_int_equal(fake_start(f, 0), 0);
     assert_int_equal(fake_do_read(f, 0, "k")->status, STATUS_NOT_FOUND);
+    fake_destroy(f);
+}
+
+static void test_none_promote_and_demote_change_nothing(void **state)
+{
+    (void)state;
+    struct fake *f = single(true);
+    assert_int_equal(fake_admin(f, 0, ADMIN_PROMOTE, 0), -EALREADY);
+    assert_int_equal(fake_admin(f, 0, ADMIN_DEMOTE, 0), -ENOTSUP);
+    assert_int_equal(fake_admin(f, 0, ADMIN_TRANSFER, 0), -ENOTSUP);
     fake_destroy(f);
 }
 
@@ -429,6 +440,7 @@ static void test_words_are_as_many_as_their_enums(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        T(test_none_promote_and_demote_change_nothing),
         T(test_none_answers_a_write_and_reads_it_back),
         T(test_none_syncs_once_for_a_batch),
         T(test_none_keeps_acknowledged_writes_over_a_power_loss),

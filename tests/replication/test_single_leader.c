@@ -3,6 +3,8 @@
  * class and direction, nodes crash with and without their unsynced writes; counts are exact
  * because nothing is random.
  */
+#include <errno.h>
+
 #include "tests/support/single_leader_cluster.h"
 
 static struct operation compare_and_set(const char *key, const char *expected,
@@ -892,6 +894,9 @@ static void test_demote_stops_writes_and_transfer_moves_them_without_loss(void *
     struct fake *f = cluster(3, 0);
     write_many(f, 0, "k", 20, MS);
     fake_run_for(f, 200 * MS);
+    assert_int_equal(fake_admin(f, 0, ADMIN_PROMOTE, 0), -EALREADY);
+    assert_int_equal(fake_admin(f, 0, ADMIN_TRANSFER, 0), -EALREADY);
+    assert_int_equal(fake_admin(f, 1, ADMIN_DEMOTE, 1), -EALREADY);
     assert_int_equal(fake_admin(f, 0, ADMIN_TRANSFER, 2), 0);
     fake_run_for(f, 3 * SECOND);
     assert_int_equal(fake_inspect(f, 2).role, ROLE_LEADER);
@@ -899,6 +904,7 @@ static void test_demote_stops_writes_and_transfer_moves_them_without_loss(void *
     assert_int_equal(fake_notes(f, ANYBODY, NOTE_WRITES_DISCARDED), 0);
     assert_int_equal(fake_do_write(f, 2, "l", "v")->position, 21);
     assert_int_equal(fake_admin(f, 2, ADMIN_DEMOTE, 2), 0);
+    assert_int_equal(fake_admin(f, 2, ADMIN_DEMOTE, 2), -EALREADY);
     assert_int_equal(fake_do_write(f, 2, "l", "v")->status, STATUS_NOT_LEADER);
     assert_true(fake_admin(f, 2, ADMIN_ADD, 1) < 0);
     fake_destroy(f);
@@ -919,6 +925,8 @@ static void test_promotion_by_hand_waits_for_the_directory_and_outbids_it(void *
     fake_admin(f, 0, ADMIN_PROMOTE, 0);
     fake_run_for(f, 3 * SECOND);
     assert_int_not_equal(fake_inspect(f, 0).role, ROLE_LEADER);
+    assert_int_equal(fake_admin(f, 0, ADMIN_DEMOTE, 0), 0); /* takes the claim back */
+    assert_int_equal(fake_admin(f, 0, ADMIN_PROMOTE, 0), 0);
     fake_directory_cut(f, 0, false);
     fake_run_for(f, 3 * SECOND);
     assert_int_equal(fake_inspect(f, 0).role, ROLE_LEADER);

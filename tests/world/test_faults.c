@@ -288,6 +288,25 @@ static void test_faults_without_anything_to_act_on_count_nothing(void **state)
     }
 }
 
+static void test_faults_that_find_their_work_done_count_nothing_and_say_so(void **state)
+{
+    (void)state;
+    struct fault_plan plan[] = {entry("promote", "promote", "node=0", BEGIN, -1),
+                                entry("demote", "demote", "node=1", BEGIN, -1),
+                                entry("full", "evict", "node=1", BEGIN, -1),
+                                entry("empty", "evict", "node=1", BEGIN + 50 * MS, -1)};
+    struct scene *s = play(plan, 4, false);
+    order(s, 1, "w s");
+    kernel_run(s->kernel, 700 * MS);
+    assert_int_equal(world_fault_effects(s->world, 0), 0);
+    assert_int_equal(world_fault_effects(s->world, 1), 0);
+    assert_true(world_fault_effects(s->world, 2) > 0);
+    assert_int_equal(world_fault_effects(s->world, 3), 0);
+    assert_int_equal(told(s, "n0 has nothing to promote: it leads already"), 1);
+    assert_int_equal(told(s, "n1 has nothing to demote: it does not lead"), 1);
+    scene_destroy(s);
+}
+
 static void test_faults_end_with_for_and_undo_what_they_did(void **state)
 {
     (void)state;
@@ -530,6 +549,7 @@ int main(void)
         cmocka_unit_test(test_faults_table_names_every_action_once_with_a_case_here),
         cmocka_unit_test(test_faults_every_action_has_an_effect_counts_it_and_tells_it),
         cmocka_unit_test(test_faults_without_anything_to_act_on_count_nothing),
+        cmocka_unit_test(test_faults_that_find_their_work_done_count_nothing_and_say_so),
         cmocka_unit_test(test_faults_end_with_for_and_undo_what_they_did),
         cmocka_unit_test(test_faults_heal_ends_the_named_ones_or_all_but_crashes),
         cmocka_unit_test(test_faults_flap_on_and_off),

@@ -34,6 +34,14 @@ static inline void follower_inspect(struct scheme *scheme, struct scheme_inspect
     out->lag_ns = 7;
 }
 
+static inline int world_admin(struct scheme *scheme, const struct admin_command *command)
+{
+    int err = script_admin(scheme, command);
+    bool leads = scheme->env->self == scheme->env->leader_initial;
+    bool is_done = leads ? command->kind == ADMIN_PROMOTE : command->kind == ADMIN_DEMOTE;
+    return is_done ? -EALREADY : err;
+}
+
 static const struct scheme_ops world_script_scheme = {
     .abi_version = SCHEME_ABI_VERSION,
     .struct_size = sizeof(struct scheme_ops),
@@ -44,7 +52,7 @@ static const struct scheme_ops world_script_scheme = {
     .request = script_request,
     .timer = script_timer,
     .flush = script_flush,
-    .admin = script_admin,
+    .admin = world_admin,
     .inspect = follower_inspect,
     .manager = &world_script_scheme,
 };

@@ -185,7 +185,9 @@ static void none_timer(struct scheme *scheme, uint64_t id)
 static int none_admin(struct scheme *scheme, const struct admin_command *command)
 {
     struct none *none = (struct none *)scheme;
-    return command->kind == ADMIN_PROMOTE && none->serves ? 0 : -ENOTSUP;
+    if (command->kind == ADMIN_PROMOTE && none->serves) return -EALREADY;
+    if (command->kind == ADMIN_DEMOTE && !none->serves) return -EALREADY;
+    return -ENOTSUP;
 }
 
 static void none_inspect(struct scheme *scheme, struct scheme_inspection *out)

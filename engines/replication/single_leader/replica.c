@@ -237,7 +237,7 @@ void replica_claim_answered(struct replica *r, const struct directory_answer *an
 static int admin_promote(struct replica *r)
 {
     struct env *env = r->base.env;
-    if (r->role == ROLE_LEADER) return 0;
+    if (r->role == ROLE_LEADER) return -EALREADY;
     if (r->stale) return -EBUSY;
     if (r->options.epochs) {
         replica_claim(r, true);
@@ -253,7 +253,7 @@ static int admin_transfer(struct replica *r, uint32_t node)
 {
     struct env *env = r->base.env;
     if (r->role != ROLE_LEADER || node >= env->nodes) return -EINVAL;
-    if (node == env->self) return 0;
+    if (node == env->self) return -EALREADY;
     if (r->transfer_to != LEADER_UNKNOWN) return -EBUSY;
     r->transfer_to = node;
     env->ops->timer_set(env, TIMER_TRANSFER, TRANSFER_LIMIT_NS);
@@ -276,14 +276,20 @@ void replica_transfer_step(struct replica *r)
     message_send(env, to, &message);
 }
 
+static int admin_demote(struct replica *r)
+{
+    bool leads = r->role == ROLE_LEADER || r->role == ROLE_RECOVERING;
+    if (!leads && !r->claiming) return -EALREADY;
+    r->claiming = r->claim_insists = false;
+    if (leads) replica_step_down(r);
+    return 0;
+}
+
 int replica_admin(struct replica *r, const struct admin_command *command)
 {
     switch (command->kind) {
     case ADMIN_PROMOTE: return admin_promote(r);
-    case ADMIN_DEMOTE:
-        r->claiming = r->claim_insists = false;
-        if (r->role == ROLE_LEADER || r->role == ROLE_RECOVERING) replica_step_down(r);
-        return 0;
+    case ADMIN_DEMOTE: return admin_demote(r);
     case ADMIN_TRANSFER: return admin_transfer(r, command->node);
     default: return -ENOTSUP;
     }
