@@ -6,9 +6,10 @@
  * pipe; the parent reads all pipes with poll() and keeps the order of the files in everything
  * that it prints.
  *
- * Golden file: golden.tsv stands at the top of a checked folder (the nearest at or above each
- * scenario's place below the given path) and must name exactly the runs that the folder has; a
- * run that is missing there, differs, or is listed without existing fails the check.
+ * Golden file: the golden.tsv of a given folder must name exactly the runs that the folder has:
+ * a run that is missing there, differs, or is listed without existing fails the check. A path
+ * without one of its own is compared with the nearest above it; without any, the summary says
+ * that nothing was compared.
  */
 #include "sim/campaign/folder.h"
 
@@ -142,6 +143,23 @@ static void golden_read(struct golden *golden, const char *folder)
     free(line);
     fclose(in);
     golden->used = xcalloc(golden->count + 1, sizeof *golden->used);
+}
+
+/* The golden file of `path` itself (true: it must name exactly the runs below), or the nearest
+ * above, which names more. */
+static bool golden_find(struct golden *golden, const char *path)
+{
+    char *folder = realpath(path, NULL);
+    bool is_whole = true;
+    while (folder) {
+        golden_read(golden, folder);
+        char *slash = strrchr(folder, '/');
+        if (golden->present || !slash || slash == folder) break;
+        *slash = 0;
+        is_whole = false;
+    }
+    free(folder);
+    return is_whole && golden->present;
 }
 
 static void golden_deinit(struct golden *golden)
@@ -348,13 +366,32 @@ static void error_add(struct folder *folder, char *text)
     folder->exit = EXIT_BAD_INPUT;
 }
 
-static void add_runs(struct folder *folder, uint32_t **variants, const char *path)
+static char *message(const char *path, const char *text)
+{
+    size_t size = strlen(path) + strlen(text) + 3;
+    char *out = xmalloc(size);
+    snprintf(out, size, "%s: %s", path, text);
+    return out;
+}
+
+/* `first`: where the runs of the same given path begin; their names must differ. */
+static void add_runs(struct folder *folder, uint32_t **variants, const char *path, size_t first)
 {
     struct scenario_errors errors = {0};
     struct scenario *scenario = scenario_load(path, &errors);
     for (size_t i = 0; i < errors.count; i++) error_add(folder, xstrdup(errors.items[i]));
     scenario_errors_deinit(&errors);
     if (!scenario) return;
+    for (size_t i = first; i < folder->runs_count; i++) {
+        const struct folder_run *other = &folder->runs[i];
+        if (strcmp(other->scenario, scenario_name(scenario)) || strcmp(other->variant, "base"))
+            continue;
+        char text[4096];
+        snprintf(text, sizeof text,
+                 "name '%s' is that of %s too: golden.tsv and reports need names that differ",
+                 other->scenario, other->path);
+        error_add(folder, message(path, text));
+    }
     for (uint32_t v = 0; v < scenario_variants(scenario); v++) {
         folder->runs = xrealloc(folder->runs, (folder->runs_count + 1) * sizeof *folder->runs);
         *variants = xrealloc(*variants, (folder->runs_count + 1) * sizeof **variants);
@@ -368,29 +405,22 @@ static void add_runs(struct folder *folder, uint32_t **variants, const char *pat
     scenario_destroy(scenario);
 }
 
-static char *message(const char *path, const char *text)
-{
-    size_t size = strlen(path) + strlen(text) + 3;
-    char *out = xmalloc(size);
-    snprintf(out, size, "%s: %s", path, text);
-    return out;
-}
-
 /* Judges or rewrites the golden file of one given path, whose runs are [first, last). */
 static void golden_judge(struct folder *folder, const struct folder_request *request,
                          const char *path, size_t first, size_t last)
 {
     struct stat status;
-    if (request->ignore_golden || stat(path, &status) || !S_ISDIR(status.st_mode)) return;
-    if (request->update_golden) {
+    if (request->ignore_golden || stat(path, &status)) return;
+    if (request->update_golden && S_ISDIR(status.st_mode)) {
         int error = golden_write(folder, path, first, last);
         if (error) error_add(folder, message(path, "golden.tsv cannot be written"));
         return;
     }
     struct golden golden = {0};
-    golden_read(&golden, path);
+    bool is_whole = golden_find(&golden, path);
+    folder->without_golden |= !golden.present;
     for (size_t i = first; i < last; i++) golden_compare(&golden, &folder->runs[i]);
-    for (size_t i = 0; i < golden.count; i++) {
+    for (size_t i = 0; is_whole && i < golden.count; i++) {
         if (golden.used[i]) continue;
         char *text = message("golden.tsv lists a run that is not there", golden.lines[i]);
         append(&folder->errors, &folder->errors_count, text);
@@ -413,7 +443,7 @@ void folder_check(struct folder *folder, const struct folder_request *request)
         else if (folder->paths_count == before)
             error_add(folder, message(request->paths[p], "no scenario (*.yaml) here"));
         for (size_t i = before; i < folder->paths_count; i++)
-            add_runs(folder, &variants, folder->paths[i]);
+            add_runs(folder, &variants, folder->paths[i], firsts[p]);
     }
     firsts[request->paths_count] = folder->runs_count;
     if (!folder->errors_count) {

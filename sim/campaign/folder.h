@@ -24,6 +24,7 @@ struct folder {
     size_t runs_count;
     char **errors;
     size_t errors_count; /* bad input, found before any run */
+    bool without_golden; /* some path has no golden.tsv at or above it: nothing compared */
     int exit;
 };
 

@@ -116,6 +116,9 @@ static void print_folder(const struct folder *folder)
     printf("%zu of %zu runs met their expectations; %" PRIu64
            " events in %.2f s of simulation\n",
            met, folder->runs_count, events, seconds);
+    if (folder->without_golden)
+        puts("no golden.tsv here or above: traces were not compared (--update-golden writes "
+             "one)");
 }
 
 static void json_folder(const struct folder *folder)

@@ -209,6 +209,17 @@ static void test_check_finds_bad_input_before_any_run(void **state)
     assert_null(strstr(output, "runs met"));
 }
 
+static void test_two_files_of_one_name_are_refused(void **state)
+{
+    (void)state;
+    shell("rm -rf %s/twins && mkdir %s/twins", scratch, scratch);
+    shell("cp %s/q.yaml %s/twins/one.yaml && cp %s/q.yaml %s/twins/two.yaml", scratch, scratch,
+          scratch, scratch);
+    assert_int_equal(faultline("check %s/twins", scratch), 2);
+    SAYS("name 'quiet'");
+    SAYS("one.yaml");
+}
+
 static void test_golden_must_be_complete_and_equal(void **state)
 {
     (void)state;
@@ -224,6 +235,15 @@ static void test_golden_must_be_complete_and_equal(void **state)
     assert_int_equal(faultline("check %s/g", scratch), 1);
     SAYS("has no line for this run");
     assert_int_equal(faultline("check %s/g --update-golden", scratch), 0);
+    shell("mkdir -p %s/g/below && mv %s/g/q.yaml %s/g/below/", scratch, scratch, scratch);
+    assert_int_equal(faultline("check %s/g/below", scratch), 0); /* the nearest above */
+    shell("sed -i 's/\\tpass\\t/\\tfail\\t/' %s/g/golden.tsv", scratch);
+    assert_int_equal(faultline("check %s/g/below/q.yaml", scratch), 1);
+    SAYS("golden.tsv: differs");
+    shell("mv %s/g/below/q.yaml %s/g/ && rmdir %s/g/below", scratch, scratch, scratch);
+    assert_int_equal(faultline("check %s/g --update-golden", scratch), 0);
+    assert_int_equal(faultline("check %s/q.yaml", scratch), 0);
+    SAYS("not compared");
     shell("printf 'gone\\tbase\\t1\\t0\\tpass\\t1\\t0\\t0\\t-\\n' >>%s/g/golden.tsv", scratch);
     assert_int_equal(faultline("check %s/g", scratch), 1);
     SAYS("not there");
@@ -387,6 +407,7 @@ int main(void)
         cmocka_unit_test(test_a_fault_without_effect_is_invalid_and_exits_3),
         cmocka_unit_test(test_check_of_an_empty_folder_exits_2),
         cmocka_unit_test(test_check_finds_bad_input_before_any_run),
+        cmocka_unit_test(test_two_files_of_one_name_are_refused),
         cmocka_unit_test(test_golden_must_be_complete_and_equal),
         cmocka_unit_test(test_junit_is_read_by_a_junit_reader),
         cmocka_unit_test(test_two_runs_write_the_same_bytes_but_for_host),
