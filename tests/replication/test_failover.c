@@ -167,6 +167,55 @@ static void test_a_restarted_leader_is_told_to_go_on(void **state)
     fake_destroy(f);
 }
 
+/* A log that is never synced, and a power loss shorter than detect. */
+static struct fake *forgetful(void)
+{
+    options.log_sync = LOG_SYNC_NEVER;
+    nodes_count = managers_count = 3;
+    struct fake_config c = cluster_config(3, 3);
+    c.engine_sync = false;
+    struct fake *f = fake_create(&c);
+    fake_start_all(f);
+    fake_run_until(f, 10 * SECOND - 5 * MS);
+    /* The last pong of the followers knows nothing of these. */
+    write_many(f, 0, "k", 10, MS);
+    fake_run_for(f, 10 * MS);
+    fake_power_off(f, 0);
+    assert_int_equal(fake_start(f, 0), 0);
+    assert_int_equal(fake_inspect(f, 0).last_position, 0);
+    return f;
+}
+
+static void test_a_restarted_leader_that_lost_its_log_does_not_go_on(void **state)
+{
+    (void)state;
+    struct fake *f = forgetful();
+    fake_run_for(f, 8 * SECOND);
+    assert_int_equal(leaders(f), 1);
+    assert_int_equal(fake_inspect(f, 0).role, ROLE_FOLLOWER);
+    assert_int_equal(fake_inspect(f, 1).role, ROLE_LEADER);
+    assert_int_equal(fake_inspect(f, 1).epoch, 2);
+    assert_int_equal(fake_inspect(f, 1).last_position, 10);
+    assert_int_equal(fake_notes(f, ANYBODY, NOTE_WRITES_DISCARDED), 0);
+    assert_true(has(f, 0, "k9"));
+    assert_true(same_rows(f, 0, 1));
+    fake_destroy(f);
+}
+
+static void test_a_restarted_leader_goes_on_when_nobody_reachable_has_more(void **state)
+{
+    (void)state;
+    struct fake *f = forgetful();
+    fake_crash(f, 1);
+    fake_crash(f, 2);
+    fake_run_for(f, 2 * SECOND); /* they count until they are dead to the managers */
+    assert_int_equal(leaders(f), 0);
+    fake_run_for(f, 6 * SECOND);
+    assert_int_equal(fake_inspect(f, 0).role, ROLE_LEADER);
+    assert_int_equal(fake_inspect(f, 0).epoch, 2);
+    fake_destroy(f);
+}
+
 static void test_an_old_leader_that_returns_follows(void **state)
 {
     (void)state;
@@ -761,6 +810,8 @@ int main(void)
         T(test_the_next_manager_coordinates_after_detect_and_election),
         T(test_a_longer_election_wait_delays_a_new_coordinator_only),
         T(test_a_restarted_leader_is_told_to_go_on),
+        T(test_a_restarted_leader_that_lost_its_log_does_not_go_on),
+        T(test_a_restarted_leader_goes_on_when_nobody_reachable_has_more),
         T(test_an_old_leader_that_returns_follows),
         T(test_a_second_failover_takes_the_third_epoch),
         T(test_an_operators_promotion_is_accepted_by_the_managers),

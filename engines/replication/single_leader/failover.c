@@ -30,8 +30,11 @@
  * to go on without it; so both sides of a cut pair order each other's death (GitHub, December
  * 2012).
  *
- * A leader whose process restarted waits to be told (FLAG_LED): it is told to lead again, under
- * the next epoch, with no delay. One that says for `detect` that it does not lead is replaced.
+ * A leader whose process restarted waits to be told (FLAG_LED). All nodes are asked at once
+ * what they have; when those that are alive have answered and none that is fit has more, it is
+ * told to lead again, under the next epoch, with no delay. If one has more (the restart lost
+ * what was not synced), the choice is made as if it were dead; it stands for election like the
+ * others. One that says for `detect` that it does not lead is replaced.
  */
 #include "engines/replication/single_leader/manager_state.h"
 
@@ -253,6 +256,24 @@ static void step_followers(struct manager *m, int64_t now)
     }
 }
 
+/* Every node that is alive was heard since then: what is known of it is no older. */
+static bool all_heard_since(const struct manager *m, int64_t since_ns, int64_t now)
+{
+    for (uint32_t node = 0; node < m->base.env->nodes; node++)
+        if (manager_node_alive(m, node, now) && m->nodes[node].heard_ns <= since_ns)
+            return false;
+    return true;
+}
+
+static bool has_most(const struct manager *m, uint32_t leader, int64_t now)
+{
+    for (uint32_t node = 0; node < m->base.env->nodes; node++)
+        if (manager_node_alive(m, node, now) && (m->nodes[node].flags & FLAG_READY) &&
+            caught_up_compare(&m->nodes[node], &m->nodes[leader]) > 0)
+            return false;
+    return true;
+}
+
 /* Should the leader be replaced, or told to go on? */
 static void step_idle(struct manager *m, int64_t now)
 {
@@ -272,11 +293,15 @@ static void step_idle(struct manager *m, int64_t now)
         return;
     }
     if (!m->nodes[leader].answered) return;
-    if (m->vacant_ns < 0) m->vacant_ns = now;
     uint32_t fit = FLAG_LED | FLAG_READY;
-    if ((m->nodes[leader].flags & fit) == fit)
-        voting_begin(m, true);
-    else if (now - m->vacant_ns >= m->options.failover.detect_ns)
+    bool restarted = (m->nodes[leader].flags & fit) == fit;
+    if (m->vacant_ns < 0) {
+        m->vacant_ns = now;
+        if (restarted) manager_ping(m);
+    }
+    if (restarted && all_heard_since(m, m->vacant_ns, now))
+        voting_begin(m, has_most(m, leader, now));
+    else if (!restarted && now - m->vacant_ns >= m->options.failover.detect_ns)
         voting_begin(m, false);
 }
 

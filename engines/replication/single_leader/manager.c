@@ -126,13 +126,19 @@ static void hello_send(struct manager *m)
         if (env->nodes + number != env->self) message_send(env, env->nodes + number, &message);
 }
 
-static void ping_timer(struct manager *m)
+void manager_ping(struct manager *m)
 {
     struct env *env = m->base.env;
     struct message message = {.type = MESSAGE_PING};
     message.fields[FIELD_EPOCH] = m->durable.epoch;
     message.fields[FIELD_INDEX] = ++m->ping;
     for (uint32_t node = 0; node < env->nodes; node++) message_send(env, node, &message);
+}
+
+static void ping_timer(struct manager *m)
+{
+    struct env *env = m->base.env;
+    manager_ping(m);
     hello_send(m);
     m->ticked = true;
     env->ops->timer_set(env, MANAGER_TIMER_PING, ping_period(m));

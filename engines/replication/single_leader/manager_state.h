@@ -54,7 +54,7 @@ struct manager {
     bool ticked; /* a ping period ended: repeat what was not answered */
     /* the failover under way */
     enum failover_phase phase;
-    bool resumes;    /* the old leader restarted and is to lead again */
+    bool resumes;    /* the old leader restarted, has most, and is to lead again */
     uint64_t target; /* epoch of the promotion */
     uint32_t candidate;
     int64_t fence_at_ns, promote_at_ns;
@@ -73,6 +73,8 @@ bool manager_judges(const struct manager *m);
 /* Believes in another leader from now on, durably. */
 void manager_adopt(struct manager *m, uint32_t leader, uint64_t epoch, bool told);
 void manager_save(struct manager *m);
+/* Asks every node how it is, now. */
+void manager_ping(struct manager *m);
 void manager_demote(struct manager *m, uint32_t node, uint64_t epoch, uint32_t leader);
 
 /* ---- failover.c ---- */

@@ -22,6 +22,13 @@
  * - Orchestrator, Pacemaker and Sentinel are many programs; manager.c keeps what they have in
  *   common: detection, a coordinator, votes, fencing, promotion, and a directory for clients.
  *
+ * Limit: a node that finds no file of its own takes this for the first start of the cluster. If
+ * it is the configured leader and its disk was wiped, it leads an empty log under epoch 1 until
+ * it hears of a higher epoch or a longer log: until then its reads find nothing, its writes are
+ * bound to be discarded, and a follower that turns to it may give up its copy. Redis has the
+ * same hazard (a master without persistence that restarts by itself), and the same remedy:
+ * start such a node once another leads.
+ *
  * A message that is malformed, of the wrong class, or from somebody who may not send it changes
  * nothing. Duplicates and reordering are borne by content: positions, nonces, epochs.
  */
