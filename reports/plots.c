@@ -11,6 +11,10 @@
  *   outcomes.tsv   from s, to s, shares of the busiest bucket's rate: ok, with failed, all
  *   series.tsv     s, ok/s, failed/s, unknown/s, p50 ms, p99 ms, slowest ms
  *   latencies.tsv  s, ms: single operations, at most 8,000, evenly sampled
+ *
+ * The folder is input like any other: what is not as reports/README.md says ends the drawing
+ * with file and line. I1: a drawing that fails leaves no picture of the folder's run, neither
+ * half of a new one nor an old one that the data no longer tell.
  */
 #include "reports/plots.h"
 
@@ -56,7 +60,8 @@ static const struct {
 struct drawing {
     const char *folder;
     json_t *result;
-    double duration; /* s on the time axis: the scheduled run and its finish */
+    double duration;    /* s on the time axis: the scheduled run and its finish */
+    bool has_no_bucket; /* the run was shorter than one: there is nothing to draw */
     uint32_t nodes;
     const char *names[NODES_MAX];
     uint32_t band_rows, marks;
@@ -141,29 +146,62 @@ static double nice_step(double duration)
     return duration / 10;
 }
 
+/* A member that must be a whole number of at least `low`. */
+static bool integer_member(const json_t *object, const char *member, json_int_t low)
+{
+    const json_t *value = json_object_get(object, member);
+    return json_is_integer(value) && json_integer_value(value) >= low;
+}
+
+/* A CSV field that must be one. */
+static bool integer_field(const char *field, int64_t low, int64_t *value)
+{
+    char *end = NULL;
+    errno = 0;
+    long long parsed = strtoll(field, &end, 10);
+    const char *digits = field + (*field == '-');
+    if (!*digits || strspn(digits, "0123456789") != strlen(digits) || errno || parsed < low)
+        return false;
+    *value = parsed;
+    return true;
+}
+
 static int read_result(struct drawing *d)
 {
     char path[4096];
     json_error_t error;
     snprintf(path, sizeof path, "%s/result.json", d->folder);
+    if (access(path, R_OK)) {
+        int why = errno;
+        complain(d->folder, "result.json", 0,
+                 why == ENOENT ? "no result.json here" : strerror(why));
+        return -why;
+    }
     d->result = json_load_file(path, 0, &error);
     if (!d->result) {
         fprintf(stderr, "faultline: %s:%d:%d: %s\n", path, error.line, error.column,
                 error.text);
-        return access(path, R_OK) ? -ENOENT : -EBADMSG;
+        return -EBADMSG;
     }
+    if (!json_is_object(d->result))
+        return complain(d->folder, "result.json", 1, "is no JSON object");
     if (json_integer_value(json_object_get(d->result, "version")) != 1)
         return complain(d->folder, "result.json", 0,
                         "version is not 1: this faultline cannot read it");
-    json_int_t end = json_integer_value(json_object_get(d->result, "duration_ns"));
-    if (end <= 0) return complain(d->folder, "result.json", 0, "duration_ns is missing");
-    d->duration = seconds(end);
-    if (!json_is_array(json_object_get(d->result, "nodes")))
-        return complain(d->folder, "result.json", 0, "nodes is missing");
+    if (!integer_member(d->result, "duration_ns", 1))
+        return complain(d->folder, "result.json", 0, "duration_ns is no number above 0");
+    if (!integer_member(d->result, "ended_ns", 0))
+        return complain(d->folder, "result.json", 0, "ended_ns is no number from 0");
+    if (!integer_member(d->result, "bucket_ns", 1))
+        return complain(d->folder, "result.json", 0, "bucket_ns is no number above 0");
+    d->duration = seconds(json_integer_value(json_object_get(d->result, "duration_ns")));
     size_t i;
-    json_t *node;
-    json_array_foreach(json_object_get(d->result, "nodes"), i, node)
+    json_t *node, *nodes = json_object_get(d->result, "nodes");
+    if (!json_is_array(nodes)) return complain(d->folder, "result.json", 0, "nodes is missing");
+    json_array_foreach(nodes, i, node)
     {
+        if (!*text_of(node, "name"))
+            return complain(d->folder, "result.json", 0, "a node has no name");
         if (d->nodes == NODES_MAX) break;
         d->names[d->nodes++] = text_of(node, "name");
     }
@@ -242,6 +280,37 @@ static void end_bands(struct bands *bands)
     }
 }
 
+/* The next line as an object; NULL at the end and at an error. */
+static json_t *next_object(const struct drawing *d, const char *file, FILE *in, char **line,
+                           size_t *capacity, size_t *number, int *error)
+{
+    json_error_t why;
+    if (getline(line, capacity, in) <= 0) return NULL;
+    ++*number;
+    json_t *object = json_loads(*line, 0, &why);
+    if (json_is_object(object)) return object;
+    *error = complain(d->folder, file, *number, object ? "is no JSON object" : why.text);
+    json_decref(object);
+    return NULL;
+}
+
+/* What is wrong with the times of a line; NULL: nothing. The end may be null or absent: open.
+ */
+static const char *wrong_times(const json_t *object, const char *begin, const char *end)
+{
+    static char what[64];
+    const json_t *last = json_object_get(object, end);
+    if (!integer_member(object, begin, 0)) {
+        snprintf(what, sizeof what, "%s is no number from 0", begin);
+        return what;
+    }
+    if (!last || json_is_null(last) ||
+        integer_member(object, end, json_integer_value(json_object_get(object, begin))))
+        return NULL;
+    snprintf(what, sizeof what, "%s is neither null nor a number from %s", end, begin);
+    return what;
+}
+
 static int read_timeline(struct drawing *d, FILE *lanes)
 {
     FILE *in = open_in(d, "timeline.jsonl", "r"), *bands = open_in(d, "plots/bands.gp", "w"),
@@ -253,12 +322,12 @@ static int read_timeline(struct drawing *d, FILE *lanes)
     double paused[NODES_MAX];
     uint32_t cut_count = 0;
     for (uint32_t n = 0; n < NODES_MAX; n++) paused[n] = -1;
-    while (!error && getline(&line, &capacity, in) > 0) {
-        json_error_t why;
-        json_t *entry = json_loads(line, 0, &why);
-        number++;
-        if (!entry) {
-            error = complain(d->folder, "timeline.jsonl", number, why.text);
+    for (json_t *entry; !error && (entry = next_object(d, "timeline.jsonl", in, &line,
+                                                       &capacity, &number, &error));) {
+        const char *wrong = wrong_times(entry, "time", "until");
+        if (wrong) {
+            error = complain(d->folder, "timeline.jsonl", number, wrong);
+            json_decref(entry);
             break;
         }
         const char *kind = text_of(entry, "kind"), *what = text_of(entry, "what");
@@ -367,18 +436,55 @@ static void write_outcomes(const struct drawing *d, const struct bucket *buckets
     fclose(out);
 }
 
-static double milliseconds(const char *field)
+struct row {
+    int64_t time_ns, outcomes[3], quantiles[3]; /* quantiles: 0 where nothing was answered */
+};
+
+/* What is wrong with a line, with the number of the field (from 1) in *field; NULL: nothing. */
+static const char *read_row(const struct drawing *d, char **fields, int64_t previous_ns,
+                            struct row *row, size_t *field)
 {
-    return *field ? strtod(field, NULL) / 1e6 : 0;
+    int64_t ignored;
+    *row = (struct row){0};
+    *field = COLUMN_TIME + 1;
+    if (!integer_field(fields[COLUMN_TIME], previous_ns + 1, &row->time_ns))
+        return "time_ns does not rise";
+    for (size_t i = 0; i < 3; i++) {
+        *field = COLUMN_OK + i + 1;
+        if (!integer_field(fields[COLUMN_OK + i], 0, &row->outcomes[i]))
+            return "is no number from 0";
+    }
+    for (size_t i = 0; i < 3; i++) {
+        *field = COLUMN_P50 + i + 1;
+        if (*fields[COLUMN_P50 + i] &&
+            !integer_field(fields[COLUMN_P50 + i], 0, &row->quantiles[i]))
+            return "is neither empty nor a number from 0";
+    }
+    *field = COLUMN_STALENESS + 1;
+    if (!integer_field(fields[COLUMN_STALENESS], 0, &ignored)) return "is no number from 0";
+    for (size_t i = 0; i < (size_t)NODE_COLUMNS * d->nodes; i++) {
+        const char *text = fields[COLUMN_NODES + i];
+        *field = COLUMN_NODES + i + 1;
+        if (i % NODE_COLUMNS == 0 && strcmp(text, "0") && strcmp(text, "1"))
+            return "is neither 0 nor 1";
+        if (i % NODE_COLUMNS == 1 &&
+            (!*text || strspn(text, "abcdefghijklmnopqrstuvwxyz_") != strlen(text)))
+            return "is no role";
+        if (i % NODE_COLUMNS > 1 && !integer_field(text, -1, &ignored)) return "is no number";
+    }
+    return NULL;
 }
 
-/* ns as text to seconds; a run lasts less than 10^18 ns. */
-static bool time_of(const char *text, double *out)
+/* A series without rows: what a run shorter than a bucket leaves, else a file that was cut. */
+static int judge_no_rows(struct drawing *d, size_t lines)
 {
-    size_t digits = strspn(text, "0123456789");
-    if (!digits || digits > 18 || text[digits]) return false;
-    *out = strtod(text, NULL) / 1e9;
-    return true;
+    json_int_t bucket = json_integer_value(json_object_get(d->result, "bucket_ns"));
+    if (!lines) return complain(d->folder, "series.csv", 1, "no header");
+    if (json_integer_value(json_object_get(d->result, "duration_ns")) >= bucket &&
+        json_integer_value(json_object_get(d->result, "ended_ns")) >= bucket)
+        return complain(d->folder, "series.csv", 2, "has no rows");
+    d->has_no_bucket = true;
+    return 0;
 }
 
 static int read_series(struct drawing *d, FILE *lanes)
@@ -391,8 +497,9 @@ static int read_series(struct drawing *d, FILE *lanes)
     struct lane state[NODES_MAX] = {{0, 0}};
     struct bucket *buckets = NULL;
     double previous = 0;
+    int64_t previous_ns = 0;
     while (!error && getline(&line, &capacity, in) > 0) {
-        size_t got = split(line, fields, most);
+        size_t got = split(line, fields, most), field = 0;
         if (++number == 1 && strcmp(fields[COLUMN_TIME], "time_ns")) {
             error = complain(d->folder, "series.csv", number, "no header");
             break;
@@ -402,25 +509,29 @@ static int read_series(struct drawing *d, FILE *lanes)
             error = complain(d->folder, "series.csv", number, "too few columns");
             break;
         }
-        double now;
-        if (!time_of(fields[COLUMN_TIME], &now) || now <= previous) {
-            error = complain(d->folder, "series.csv", number, "time_ns does not rise");
+        struct row row;
+        const char *wrong = read_row(d, fields, previous_ns, &row, &field);
+        if (wrong) {
+            char what[128];
+            snprintf(what, sizeof what, "column %zu, '%.40s': %s", field, fields[field - 1],
+                     wrong);
+            error = complain(d->folder, "series.csv", number, field == 1 ? wrong : what);
             break;
         }
-        double bucket = now - previous;
+        double now = seconds(row.time_ns), bucket = seconds(row.time_ns - previous_ns);
+        previous_ns = row.time_ns;
         if (count == buckets_capacity)
             buckets =
                 grow(buckets, buckets_capacity = 2 * buckets_capacity + 64, sizeof *buckets);
-        buckets[count] =
-            (struct bucket){previous,
-                            now,
-                            {strtod(fields[COLUMN_OK], NULL), strtod(fields[COLUMN_FAIL], NULL),
-                             strtod(fields[COLUMN_UNKNOWN], NULL)}};
+        buckets[count] = (struct bucket){
+            previous,
+            now,
+            {(double)row.outcomes[0], (double)row.outcomes[1], (double)row.outcomes[2]}};
         for (int o = 0; o < 3; o++) d->is_busy |= buckets[count].outcomes[o] > 0;
         fprintf(series, "%.6f\t%.4f\t%.4f\t%.4f\t%.6f\t%.6f\t%.6f\n", previous,
                 buckets[count].outcomes[0] / bucket, buckets[count].outcomes[1] / bucket,
-                buckets[count].outcomes[2] / bucket, milliseconds(fields[COLUMN_P50]),
-                milliseconds(fields[COLUMN_P99]), milliseconds(fields[COLUMN_MAX]));
+                buckets[count].outcomes[2] / bucket, (double)row.quantiles[0] / 1e6,
+                (double)row.quantiles[1] / 1e6, (double)row.quantiles[2] / 1e6);
         for (uint32_t n = 0; n < d->nodes; n++) {
             char **columns = fields + COLUMN_NODES + (size_t)NODE_COLUMNS * n;
             int seen = state_of(columns[0], columns[1]);
@@ -432,7 +543,7 @@ static int read_series(struct drawing *d, FILE *lanes)
         previous = now;
         count++;
     }
-    if (!error && !number) error = complain(d->folder, "series.csv", 1, "no header");
+    if (!error && !count) error = judge_no_rows(d, number);
     for (uint32_t n = 0; n < d->nodes && count; n++)
         end_lane(lanes, &state[n], previous, (int)(d->nodes - 1 - n));
     if (!count && series)
@@ -484,12 +595,12 @@ static int read_history(struct drawing *d, FILE *points)
     all->stride = acked->stride = 1;
     char *line = NULL;
     size_t capacity = 0, number = 0;
-    while (!error && getline(&line, &capacity, in) > 0) {
-        json_error_t why;
-        json_t *op = json_loads(line, 0, &why);
-        number++;
-        if (!op) {
-            error = complain(d->folder, "history.jsonl", number, why.text);
+    for (json_t *op; !error && (op = next_object(d, "history.jsonl", in, &line, &capacity,
+                                                 &number, &error));) {
+        const char *wrong = wrong_times(op, "invoke", "return");
+        if (wrong) {
+            error = complain(d->folder, "history.jsonl", number, wrong);
+            json_decref(op);
             break;
         }
         json_t *returned = json_object_get(op, "return");
@@ -540,12 +651,19 @@ static int read_violations(const struct drawing *d, FILE *points)
             break;
         }
         int lane = lane_of(d, fields[3]);
-        double at = strtod(fields[0], NULL) / 1e9;
+        int64_t time;
+        if (!integer_field(fields[0], 0, &time)) {
+            error =
+                complain(d->folder, "violations.csv", number, "time_ns is no number from 0");
+            break;
+        }
+        double at = seconds(time);
         if (lane >= 0 && !strcmp(fields[1], "no_lost_write"))
             sample(lost, at, lane, POINTS_MAX);
         if (lane >= 0 && !strcmp(fields[1], "unique_keys"))
             sample(reused, at, lane, POINTS_MAX);
     }
+    if (!error && !number) error = complain(d->folder, "violations.csv", 1, "no header");
     for (size_t i = 0; i < lost->count; i++)
         fprintf(points, "%.6f\t%.3f\t1\n", lost->x[i], lost->y[i]);
     for (size_t i = 0; i < reused->count; i++)
@@ -560,6 +678,23 @@ static int read_violations(const struct drawing *d, FILE *points)
 
 /* ---- scripts' parameters ---- */
 
+/* "550 by 8:00, 601 in all": the first part only where the expectation counts up to a time. */
+static void put_counts(const json_t *expectation, json_int_t total, char *out, size_t size)
+{
+    const json_t *until = json_object_get(expectation, "until_ns");
+    json_int_t ms = json_integer_value(until) / 1000000;
+    size_t used = 0;
+    if (json_is_integer(until)) {
+        char part[8] = "";
+        if (ms % 1000) snprintf(part, sizeof part, ".%03d", (int)(ms % 1000));
+        used = (size_t)snprintf(out, size,
+                                "%" JSON_INTEGER_FORMAT " by %" JSON_INTEGER_FORMAT ":%02d%s, ",
+                                json_integer_value(json_object_get(expectation, "count")),
+                                ms / 60000, (int)(ms / 1000 % 60), part);
+    }
+    snprintf(out + used, size - used, "%" JSON_INTEGER_FORMAT " in all", total);
+}
+
 /* Numbered lines at the first moment of each violation; their text stands beneath the plot. */
 static void write_marks(struct drawing *d, FILE *out)
 {
@@ -570,18 +705,19 @@ static void write_marks(struct drawing *d, FILE *out)
         json_t *first = json_object_get(json_object_get(expectation, "witness"), "first_ns");
         if (!json_is_integer(first) || d->marks == MARKS_MAX) continue;
         double at = seconds(json_integer_value(first));
-        char text[256];
+        char text[256], counts[96];
         /* The expectation's count may be that of a window: "in all" is over the whole run. */
         json_t *checks = json_object_get(d->result, "checks"),
                *check = json_object_get(checks, text_of(expectation, "name")),
                *total = json_object_get(check, "violations"),
                *counted = json_object_get(expectation, "count");
+        put_counts(expectation, json_integer_value(json_is_integer(total) ? total : counted),
+                   counts, sizeof counts);
         uint32_t number = ++d->marks;
         double shown = at < d->duration ? at : d->duration;
-        snprintf(text, sizeof text,
-                 "%u  %s: first broken at %d:%06.3f, %" JSON_INTEGER_FORMAT " in all", number,
+        snprintf(text, sizeof text, "%u  %s: first broken at %d:%06.3f, %s", number,
                  text_of(expectation, "name"), (int)(at / 60), at - 60 * (int)(at / 60),
-                 json_integer_value(json_is_integer(total) ? total : counted));
+                 counts);
         fprintf(out,
                 "set arrow %u from %.6f, graph 0 to %.6f, graph 1 nohead front lw 1.2 dt 3 lc "
                 "rgb '#D55E00'\n",
@@ -679,11 +815,30 @@ static int write_scripts(const struct drawing *d)
     return 0;
 }
 
+static void picture_path(const char *folder, size_t script, const char *kind, char *out,
+                         size_t size)
+{
+    snprintf(out, size, "%s/%s.%s", folder, scripts[script].name, kind);
+}
+
+/* I1. */
+static void remove_pictures(const char *folder)
+{
+    for (size_t i = 1; i < sizeof scripts / sizeof *scripts; i++) {
+        char path[4096];
+        picture_path(folder, i, "svg", path, sizeof path);
+        unlink(path);
+        picture_path(folder, i, "png", path, sizeof path);
+        unlink(path);
+    }
+}
+
 int plots_draw(const char *folder)
 {
     struct drawing d = {.folder = folder, .band_rows = 1};
     char path[4096];
     int error = read_result(&d);
+    bool is_result = !error, has_gnuplot = true;
     snprintf(path, sizeof path, "%s/plots", folder);
     if (!error && mkdir(path, 0777) && errno != EEXIST) {
         error = -errno;
@@ -703,14 +858,26 @@ int plots_draw(const char *folder)
     if (points && fclose(points) && !error) error = -EIO;
     if (!error) error = write_parameters(&d);
     if (!error) error = write_scripts(&d);
-    for (size_t i = 1; i < sizeof scripts / sizeof *scripts && !error; i++)
+    for (size_t i = 1; i < sizeof scripts / sizeof *scripts && !error && !d.has_no_bucket;
+         i++) {
         error = run_gnuplot(folder, scripts[i].name);
+        has_gnuplot = error != -ENOENT;
+    }
+    if (!error && d.has_no_bucket)
+        fprintf(stderr,
+                "faultline: %s: the run is shorter than a bucket of series.csv: no "
+                "plots are drawn\n",
+                folder);
+    if (is_result && has_gnuplot && (error || d.has_no_bucket)) remove_pictures(folder);
     json_decref(d.result);
     return error;
 }
 
 void plots_print(FILE *out, const char *folder)
 {
-    for (size_t i = 1; i < sizeof scripts / sizeof *scripts; i++)
-        fprintf(out, "  plot %s/%s.svg (and .png)\n", folder, scripts[i].name);
+    for (size_t i = 1; i < sizeof scripts / sizeof *scripts; i++) {
+        char path[4096];
+        picture_path(folder, i, "svg", path, sizeof path);
+        if (!access(path, R_OK)) fprintf(out, "  plot %s (and .png)\n", path);
+    }
 }

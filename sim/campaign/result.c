@@ -93,6 +93,9 @@ static json_t *expectations_json(const struct run *run)
         json_object_set_new(row, "met", json_boolean(e->met));
         json_object_set_new(row, "unknown", json_boolean(e->unknown));
         json_object_set_new(row, "count", json_integer(e->observed));
+        bool has_end = e->expectation && e->expectation->until_ns != VTIME_MAX;
+        json_object_set_new(row, "until_ns",
+                            has_end ? json_integer(e->expectation->until_ns) : json_null());
         json_object_set_new(row, "witness", witness_json(run, e));
         json_array_append_new(out, row);
     }

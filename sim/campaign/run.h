@@ -34,7 +34,7 @@ struct run_expectation {
     int64_t observed_gap_ns;               /* availability */
     bool met, unknown;
     struct check_result result; /* of checks */
-    char *text, *observed_text; /* "unique_keys: 550 violations at 8:00", "550" */
+    char *text, *observed_text; /* "unique_keys: 550 violations by 8:00", "550" */
 };
 
 struct run_evidence {

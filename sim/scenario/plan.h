@@ -27,7 +27,7 @@ struct expectation {
     struct range gap_ns; /* availability: longest gap; low 0 high INT64_MAX when absent */
     int64_t from_ns,
         until_ns;     /* window: `from`, `until`, or `at` (until); VTIME_MAX: the whole run */
-    const char *text; /* as a reader would say it: "unique_keys: 550 violations at 8:00" */
+    const char *text; /* as a reader would say it: "unique_keys: 550 violations by 8:00" */
     int line, column; /* in the file */
 };
 

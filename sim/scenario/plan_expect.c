@@ -122,7 +122,7 @@ static const char *window_text(struct draft *d, const struct expectation *e)
     vtime_format(e->from_ns, from, sizeof from);
     if (e->until_ns != VTIME_MAX) vtime_format(e->until_ns, until, sizeof until);
     if (e->from_ns == 0 && e->until_ns == VTIME_MAX) return "";
-    if (e->from_ns == 0) return arena_printf(d->b.arena, " at %s", until);
+    if (e->from_ns == 0) return arena_printf(d->b.arena, " by %s", until);
     if (e->until_ns == VTIME_MAX) return arena_printf(d->b.arena, " from %s", from);
     return arena_printf(d->b.arena, " from %s to %s", from, until);
 }

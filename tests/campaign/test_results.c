@@ -53,6 +53,7 @@ static void test_result_json_has_every_member_that_programs_rely_on(void **state
                         "no_lost_write: 40 violations");
     assert_string_equal(json_string_value(json_object_get(row, "observed")), "40");
     assert_int_equal(json_integer_value(json_object_get(row, "count")), 40);
+    assert_true(json_is_null(json_object_get(row, "until_ns")));
     assert_true(json_is_true(json_object_get(row, "met")));
     assert_in_range(json_integer_value(json_object_get(witness, "first_ns")), 2050 * NS_PER_MS,
                     2070 * NS_PER_MS);

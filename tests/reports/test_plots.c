@@ -35,7 +35,7 @@ static const char scenario_text[] =
     "  - {id: freeze, at: 2s, pause: {node: db-west}, for: 2s}\n"
     "  - {id: die, at: 5s, crash: {node: db-north}}\n"
     "  - {id: by_hand, at: 6s, promote: {node: db_south}}\n"
-    "expect: {violated: [no_lost_write], unique_keys: {violations: 1, until: 6200ms}}\n"
+    "expect: {violated: [no_lost_write], unique_keys: {violations: 2, until: 6200ms}}\n"
     "ignore:\n"
     "  - {check: external_references, reason: seen elsewhere}\n"
     "  - {check: no_dirty_read, reason: seen elsewhere}\n"
@@ -227,12 +227,13 @@ static void test_the_timeline_names_nodes_faults_and_violations(void **state)
             print_error("the timeline lacks '%s':\n%s", wanted[i], text);
         assert_non_null(strstr(text, wanted[i]));
     }
-    /* One by 6.2 s is what the scenario expects; the picture counts the whole run. */
+    /* Two by 6.2 s is what the scenario expects; the picture also counts the whole run. */
     char *rows = read_file(whole, "violations.csv"), in_all[64];
     unsigned reissued = 0;
     for (const char *p = rows; (p = strstr(p, ",unique_keys,")); p++) reissued++;
     assert_true(reissued > 1);
-    snprintf(in_all, sizeof in_all, ", %u in all", reissued);
+    snprintf(in_all, sizeof in_all, ", 2 by 0:06.200, %u in all", reissued);
+    if (!strstr(text, in_all)) print_error("the timeline lacks '%s':\n%s", in_all, text);
     assert_non_null(strstr(strstr(text, "unique_keys: first broken"), in_all));
     free(rows);
     free(svg);
@@ -358,7 +359,10 @@ static void test_a_run_without_an_answer_is_drawn_without_a_word(void **state)
                   "[a]}]}\nengine: {name: hash}\nreplication: {scheme: none}\n",
                   damaged),
         0);
-    assert_int_equal(draw(damaged), 0); /* shorter than a bucket */
+    shell("touch %s/timeline.svg", damaged);
+    assert_int_equal(draw(damaged), 0);
+    SAYS("shorter than a bucket of series.csv: no plots are drawn");
+    shell("! ls %s/*.svg %s/*.png 2>/dev/null", damaged, damaged);
     memcpy(trace_hash, hash, sizeof hash);
 }
 
@@ -377,7 +381,7 @@ static void test_a_missing_file_is_named(void **state)
         SAYS("faultline: ");
     }
     assert_true(draw("/nonexistent/folder") < 0);
-    SAYS("/nonexistent/folder/result.json");
+    SAYS("/nonexistent/folder/result.json: no result.json here");
 }
 
 static void test_a_broken_line_is_named_by_file_and_number(void **state)
@@ -390,6 +394,24 @@ static void test_a_broken_line_is_named_by_file_and_number(void **state)
         shell("sed -i '3s/.*/{\"time\": 12, /' %s/%s", damaged, files[i]);
         assert_int_equal(draw(damaged), -EBADMSG);
         snprintf(wanted, sizeof wanted, "%s:3: ", files[i]);
+        SAYS(wanted);
+    }
+    static const char *const damages[][2] = {
+        {"timeline.jsonl", "s/.*/[1, 2]/"},
+        {"timeline.jsonl", "s/\"time\":[0-9]*/\"time\":\"soon\"/"},
+        {"timeline.jsonl", "s/\"time\":[0-9]*/\"time\":-1/"},
+        {"timeline.jsonl", "s/\"until\":[0-9a-z]*/\"until\":0.5/"},
+        {"history.jsonl", "s/.*/17/"},
+        {"history.jsonl", "s/.*/[]/"},
+        {"history.jsonl", "s/\"invoke\":[0-9]*/\"invoked\":1/"},
+        {"history.jsonl", "s/\"return\":[0-9]*/\"return\":\"late\"/"},
+        {"history.jsonl", "s/\"return\":[0-9]*/\"return\":1/"}}; /* before it was asked */
+    for (size_t i = 0; i < sizeof damages / sizeof *damages; i++) {
+        char wanted[64];
+        fresh_copy();
+        shell("sed -i '3%s' %s/%s", damages[i][1], damaged, damages[i][0]);
+        assert_int_equal(draw(damaged), -EBADMSG);
+        snprintf(wanted, sizeof wanted, "%s:3: ", damages[i][0]);
         SAYS(wanted);
     }
     fresh_copy();
@@ -418,8 +440,17 @@ static void test_numbers_that_are_none_are_named_by_file_and_line(void **state)
         {"1d", "series.csv:1: no header"},
         {"7s/^[0-9]*/x/", "series.csv:7: time_ns does not rise"},
         {"7s/^[0-9]*/1/", "series.csv:7: time_ns does not rise"},
-        {"7s/^[0-9]*/9999999999999999999999/", "series.csv:7: time_ns does not rise"}};
-    for (size_t i = 0; i < 4; i++) {
+        {"7s/^[0-9]*/9999999999999999999999/", "series.csv:7: time_ns does not rise"},
+        {"2s/^[0-9]*/-1/", "series.csv:2: time_ns does not rise"},
+        {"7s/,[0-9]*/,x/", "series.csv:7: column 2, 'x': is no number"},
+        {"7s/,[0-9]*/,-1/", "series.csv:7: column 2, '-1': is no number"},
+        {"7s/,[^,]*/,1.5/7", "series.csv:7: column 8, '1.5': is no number"},
+        {"7s/,[^,]*/,nan/5", "series.csv:7: column 6, 'nan': is neither empty nor"},
+        {"7s/,[^,]*/,2/8", "series.csv:7: column 9, '2': is neither 0 nor 1"},
+        {"7s/,[^,]*/,/9", "series.csv:7: column 10, '': is no role"},
+        {"7s/,[^,]*/,much/11", "series.csv:7: column 12, 'much': is no number"},
+        {"2,$d", "series.csv:2: has no rows"}};
+    for (size_t i = 0; i < sizeof damages / sizeof *damages; i++) {
         fresh_copy();
         shell("sed -i '%s' %s/series.csv", damages[i][0], damaged);
         assert_int_equal(draw(damaged), -EBADMSG);
@@ -433,6 +464,51 @@ static void test_numbers_that_are_none_are_named_by_file_and_line(void **state)
     shell("sed -i 's/\"nodes\": \\[$/\"knots\": [/' %s/result.json", damaged);
     assert_int_equal(draw(damaged), -EBADMSG);
     SAYS("result.json: nodes is missing");
+    static const char *const times[] = {"duration_ns", "ended_ns", "bucket_ns"};
+    for (size_t i = 0; i < 6; i++) {
+        fresh_copy();
+        shell(i % 2 ? "sed -i 's/\"%s\": /&-/' %s/result.json"
+                    : "sed -i '/\"%s\": /d' %s/result.json",
+              times[i / 2], damaged);
+        assert_int_equal(draw(damaged), -EBADMSG);
+        SAYS(times[i / 2]);
+        SAYS("is no number");
+    }
+    fresh_copy();
+    shell("sed -i '2s/^[0-9]*/soon/' %s/violations.csv", damaged);
+    assert_int_equal(draw(damaged), -EBADMSG);
+    SAYS("violations.csv:2: time_ns is no number");
+}
+
+static void test_a_failure_leaves_no_picture(void **state)
+{
+    (void)state;
+    fresh_copy();
+    shell("touch %s/timeline.svg %s/latency.png", damaged, damaged);
+    shell("echo '[]' >>%s/history.jsonl", damaged);
+    assert_int_equal(draw(damaged), -EBADMSG);
+    shell("! ls %s/*.svg %s/*.png 2>/dev/null", damaged, damaged);
+
+    /* A gnuplot that dies over the second picture. */
+    shell("mkdir -p %s/bin && printf '#!/bin/sh\\ntouch ../timeline.svg ../latency.svg\\ntest "
+          "$1 = timeline.gp\\n' >%s/bin/gnuplot && chmod +x %s/bin/gnuplot",
+          scratch, scratch, scratch);
+    char *path = strdup(getenv("PATH")), first[8192];
+    snprintf(first, sizeof first, "%s/bin:%s", scratch, path);
+    setenv("PATH", first, 1);
+    fresh_copy();
+    int error = draw(damaged);
+    setenv("PATH", path, 1);
+    free(path);
+    assert_int_equal(error, -EIO);
+    SAYS("gnuplot failed on");
+    SAYS("latency.gp");
+    shell("! ls %s/*.svg %s/*.png 2>/dev/null", damaged, damaged);
+
+    /* What is no result folder is left alone. */
+    shell("rm %s/result.json && touch %s/timeline.svg", damaged, damaged);
+    assert_true(draw(damaged) < 0);
+    shell("test -e %s/timeline.svg", damaged);
 }
 
 static void test_another_version_is_refused(void **state)
@@ -508,18 +584,20 @@ static void test_without_gnuplot_the_message_says_what_to_install(void **state)
           damaged); /* all but the drawing is done */
 }
 
-static void test_paths_of_the_pictures_are_printed(void **state)
+static void test_paths_of_the_pictures_that_are_there_are_printed(void **state)
 {
     (void)state;
     char *text = NULL;
     size_t size = 0;
     FILE *out = open_memstream(&text, &size);
-    plots_print(out, "results/x");
+    shell("rm -rf %s && mkdir %s && cd %s && touch timeline.svg operations.svg", damaged,
+          damaged, damaged);
+    plots_print(out, damaged);
     fclose(out);
     for (size_t i = 0; i < PICTURES; i++) {
-        char path[64];
-        snprintf(path, sizeof path, "results/x/%s.svg", pictures[i]);
-        assert_non_null(strstr(text, path));
+        char path[300];
+        snprintf(path, sizeof path, "%s/%s.svg", damaged, pictures[i]);
+        assert_int_equal(strstr(text, path) != NULL, strcmp(pictures[i], "latency") != 0);
     }
     free(text);
 }
@@ -558,10 +636,11 @@ int main(void)
         cmocka_unit_test(test_a_broken_line_is_named_by_file_and_number),
         cmocka_unit_test(test_too_few_columns_are_named_by_file_and_line),
         cmocka_unit_test(test_numbers_that_are_none_are_named_by_file_and_line),
+        cmocka_unit_test(test_a_failure_leaves_no_picture),
         cmocka_unit_test(test_another_version_is_refused),
         cmocka_unit_test(test_damage_of_any_kind_is_an_error_or_a_picture_and_never_a_crash),
         cmocka_unit_test(test_without_gnuplot_the_message_says_what_to_install),
-        cmocka_unit_test(test_paths_of_the_pictures_are_printed),
+        cmocka_unit_test(test_paths_of_the_pictures_that_are_there_are_printed),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -229,7 +229,7 @@ static void test_example_expects_what_it_says(void **state)
     const struct expectation *e = expectation_of(plan, "unique_keys");
     assert_true(e->range.low == 550 && e->range.high == 550 && e->from_ns == 0 &&
                 e->until_ns == 480 * NS_PER_S);
-    assert_string_equal(e->text, "unique_keys: 550 violations at 8:00.000");
+    assert_string_equal(e->text, "unique_keys: 550 violations by 8:00.000");
     assert_int_equal(e->line, 22);
     e = expectation_of(plan, "no_lost_write");
     assert_true(e->range.low == 1 && e->range.high == 5000 && e->until_ns == VTIME_MAX);
