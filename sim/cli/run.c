@@ -32,7 +32,7 @@ struct run_input {
 
 static const struct argp_option run_options[] = {
     {"variant", 'v', "V", 0, "a variant of the file, or all; default: base", 0},
-    {"seed", 's', "N", 0, "seed, decimal; default: the file's", 0},
+    {"seed", 's', "N", 0, "seed, decimal, 0 to 9223372036854775807; default: the file's", 0},
     {"set", 'S', "PATH=VALUE", 0, "changes one setting, as a variant does; may be repeated", 0},
     {"out", 'o', "DIR", 0,
      "writes the result folder there (with several variants: a folder each below it)", 0},

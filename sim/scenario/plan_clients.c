@@ -70,6 +70,20 @@ static void fill_sequence(struct draft *d, struct view sequence, struct workload
     out->sequence_count = sequence.count;
 }
 
+/* A rate that is, or under some seed may be, none. What is no rate at all was reported. */
+static void check_rate(struct builder *b, struct view rate)
+{
+    static const struct option any = {.name = "rate", .type = OPTION_RATE};
+    struct builder quiet = *b;
+    struct error_list none = {0};
+    struct amount amount;
+    quiet.errors = &none;
+    if (view_is(rate) && value_amount(&quiet, rate, &any, "", &amount) && amount.low == 0)
+        report(b, rate, "'%s' asks for nothing: remove it for a closed loop, or write a rate",
+               rate.text);
+    errors_deinit(&none);
+}
+
 static void check_loop(struct draft *d, struct view workload, const struct workload_config *out)
 {
     struct builder *b = &d->b;
@@ -81,6 +95,8 @@ static void check_loop(struct draft *d, struct view workload, const struct workl
                                                                               "arrivals", NULL};
     if (view_is(rate) && view_is(per_client))
         report(b, per_client, "rate is given too: write the total or the rate of each client");
+    check_rate(b, rate);
+    check_rate(b, per_client);
     for (uint32_t i = 0; is_open && closed_keys[i]; i++) {
         struct view key = view_get(workload, closed_keys[i]);
         if (view_is(key))

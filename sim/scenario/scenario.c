@@ -97,6 +97,9 @@ static void read_variants(struct scenario *scenario, struct error_list *errors)
             errors_add(errors, set->at, place,
                        "'set' must be a mapping of dotted paths to values");
             set = NULL;
+        } else if (name && (!set || !set->count) && !tree_get(entry, "expect")) {
+            errors_add(errors, entry->at, place,
+                       "variant '%s' is the base once more: it needs 'set' or 'expect'", name);
         }
         if (!name || variant_is_known(scenario, name)) continue;
         struct variant *variant = &scenario->variants[scenario->variants_count++];

@@ -144,7 +144,13 @@ static const char *report_unknown(struct arena *arena, const struct shape *map,
         !entry->value->is_null)
         what = "key";
     const char *nearest = nearest_word(entry->key, words);
-    if (nearest) {
+    if (strcmp(what, "trigger") == 0 && strcmp(entry->key, "delay") == 0) {
+        errors_add(errors, entry->at, place,
+                   "'delay' stands beside 'when', not in it: when: {...}, delay: %s",
+                   entry->value->kind == TREE_TEXT && !entry->value->is_null
+                       ? entry->value->text
+                       : "1s");
+    } else if (nearest) {
         errors_add(errors, entry->at, place, "unknown %s '%s' (did you mean '%s'?)", what,
                    entry->key, nearest);
     } else if (map->count == 0) {

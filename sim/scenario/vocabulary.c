@@ -169,6 +169,45 @@ static uint32_t explain_path(FILE *out, struct arena *arena, const char *word,
     return found;
 }
 
+/* Parent words: "failover" of failover.quorum, failover.promote ...; a row below it is listed
+ * with its path. */
+static uint32_t explain_children(FILE *out, struct arena *arena, const char *word,
+                                 const char *owner, const char *of, const struct option *rows,
+                                 size_t count)
+{
+    uint32_t found = 0;
+    size_t skip = strlen(owner);
+    if (strncmp(word, owner, skip) == 0 && word[skip] == '.') word += skip + 1;
+    size_t size = strlen(word);
+    for (size_t i = 0; i < count; i++) {
+        if (strncmp(rows[i].name, word, size) != 0 || rows[i].name[size] != '.') continue;
+        if (found++ == 0)
+            fprintf(out, "%s (%s): a mapping of these\n",
+                    arena_printf(arena, "%s.%s", owner, word), of);
+        explain_rows(out, arena, &rows[i], 1);
+    }
+    return found;
+}
+
+/* Keys of the file that are mappings of their own and stand in no table. */
+static uint32_t explain_mapping(FILE *out, const char *word)
+{
+    if (strcmp(word, "when") == 0 || strcmp(word, "timeline.when") == 0) {
+        fprintf(out,
+                "timeline.when: a trigger on state, in place of `at`; `delay` stands beside "
+                "it. One of these, and nth:\n");
+        for (const struct trigger_word *t = trigger_words; t->name; t++)
+            line(out, t->name, t->doc);
+        line(out, "nth", "The n-th time; default 1, the first.");
+        return 1;
+    }
+    if (strcmp(word, "nemesis") == 0) {
+        fprintf(out, "nemesis: random faults: not in this version\n");
+        return 1;
+    }
+    return 0;
+}
+
 /* "stores[]" -> "stores" */
 static const char *without_brackets(struct arena *arena, const char *path)
 {
@@ -193,6 +232,14 @@ static uint32_t explain_options(FILE *out, struct arena *arena, const char *word
     for (uint32_t i = 0; scheme_registry[i]; i++)
         found += explain_path(out, arena, word, "replication", scheme_registry[i]->name,
                               scheme_registry[i]->options, scheme_registry[i]->options_count);
+    for (uint32_t i = 0; engine_registry[i]; i++)
+        found +=
+            explain_children(out, arena, word, "engine", engine_registry[i]->name,
+                             engine_registry[i]->options, engine_registry[i]->options_count);
+    for (uint32_t i = 0; scheme_registry[i]; i++)
+        found +=
+            explain_children(out, arena, word, "replication", scheme_registry[i]->name,
+                             scheme_registry[i]->options, scheme_registry[i]->options_count);
     for (const struct action *a = action_table; a->name && strncmp(word, "timeline.", 9) == 0;
          a++)
         found += explain_path(out, arena, word + 9, a->name, "", a->options, a->options_count);
@@ -276,6 +323,7 @@ static uint32_t explain_word(FILE *out, struct arena *arena, const char *word)
                 explain_rows(out, arena, workload_options, workload_options_count);
             found++;
         }
+    found += explain_mapping(out, word);
     return found + explain_options(out, arena, word);
 }
 
@@ -307,6 +355,8 @@ static void rows_add(struct words *words, const struct option *rows, size_t coun
 
 static void words_all(struct words *words)
 {
+    word_add(words, "when");
+    word_add(words, "nemesis");
     for (const struct check *c = check_table; c->name; c++) word_add(words, c->name);
     for (const struct measure *m = measure_table; m->name; m++) word_add(words, m->name);
     for (const struct action *a = action_table; a->name; a++) word_add(words, a->name);

@@ -21,7 +21,7 @@ const struct option workload_options[] = {
      "Clients of the group; each is one session.", 0},
     {"rate", OPTION_RATE, AT(rate_millionths), "0/s", 0, RATE_MAX, NULL,
      "Open loop: operations arrive at this rate, all clients together, however slow the "
-     "answers. 0/s: closed loop.",
+     "answers. Without a rate: closed loop.",
      0},
     {"rate_per_client", OPTION_RATE, AT(rate_per_client_millionths), "0/s", 0, RATE_MAX, NULL,
      "Open loop, in place of rate: the rate of each client.", 0},

@@ -101,6 +101,14 @@ static void test_help_and_every_subcommands_help_exit_0(void **state)
     }
 }
 
+static void test_help_tells_the_bounds_of_seeds(void **state)
+{
+    (void)state;
+    assert_int_equal(faultline("run --help"), 0);
+    SAYS("0 to 9223372036854775807");
+    assert_int_equal(faultline("run %s/q.yaml --seed 9223372036854775808", scratch), 2);
+}
+
 static void test_unknown_words_get_the_nearest_and_exit_2(void **state)
 {
     (void)state;
@@ -400,6 +408,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_help_and_every_subcommands_help_exit_0),
+        cmocka_unit_test(test_help_tells_the_bounds_of_seeds),
         cmocka_unit_test(test_unknown_words_get_the_nearest_and_exit_2),
         cmocka_unit_test(test_a_green_run_exits_0_and_says_how_fast_it_was),
         cmocka_unit_test(test_each_inverted_expectation_exits_1_and_is_named),

@@ -162,6 +162,11 @@ static void test_explain_knows_every_word_and_the_nearest_of_others(void **state
     check_explained("timeline.partition.groups", "partition.groups");
     check_explained("cluster.disk.cache", "Page cache");
     check_explained("duration", "clients and faults");
+    check_explained("when", "leader_elected");
+    check_explained("timeline.when", "`delay` stands beside it");
+    check_explained("failover", "failover.quorum");
+    check_explained("replication.failover", "failover.promote");
+    check_explained("nemesis", "random faults: not in this version");
     const char *nearest = NULL;
     struct capture c;
     assert_int_equal(vocabulary_explain(capture_begin(&c), "partiton", &nearest), -ENOENT);
