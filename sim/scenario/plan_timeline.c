@@ -113,7 +113,11 @@ static void fill_for(struct draft *d, struct view entry, struct view keys, const
     struct view outside = view_get(entry, "for"), inside = view_get(keys, "for"),
                 view = view_is(inside) ? inside : outside;
     struct amount amount;
-    if (!view_is(view)) return;
+    if (!view_is(view)) {
+        if (fault->action->needs_for)
+            report(b, keys, "'%s' needs a 'for'", fault->action->name);
+        return;
+    }
     if (view_is(inside) && view_is(outside))
         report(b, outside, "'for' stands among the keys of '%s' too: remove one",
                fault->action->name);

@@ -132,7 +132,9 @@ static void words_part(FILE *out, struct arena *arena)
     for (const struct action *a = action_table; a->name; a++) {
         fprintf(out, "\n### %s\n\n%s Counts as effect: %s. %s\n", a->name, a->doc,
                 a->evidence ? a->evidence : "",
-                a->takes_for ? "Takes `for`." : "Happens at once.");
+                a->needs_for   ? "Needs `for`."
+                : a->takes_for ? "Takes `for`."
+                               : "Happens at once.");
         if (!a->options_count) continue;
         head(out);
         rows(out, arena, a->options, a->options_count);

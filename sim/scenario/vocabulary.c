@@ -290,7 +290,8 @@ static uint32_t explain_word(FILE *out, struct arena *arena, const char *word)
     if (action) {
         fprintf(out, "%s (action): %s\n  counts as effect: %s\n  %s\n", action->name,
                 action->doc, action->evidence ? action->evidence : "",
-                action->takes_for
+                action->needs_for ? "needs `for`"
+                : action->takes_for
                     ? "takes `for`; without it, it lasts until `heal` or its opposite"
                     : "happens at once");
         explain_rows(out, arena, action->options, action->options_count);

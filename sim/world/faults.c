@@ -153,6 +153,29 @@ static uint32_t place_of(const struct fault_run *run, const char *name)
     return UINT32_MAX;
 }
 
+/* The first data node of the first two groups that have one: what the bracket of a partition
+ * stands between. */
+static void sides_of(const struct fault_run *run, uint32_t sides[2])
+{
+    const struct action *action = plan_of(run)->action;
+    uint32_t found = 0;
+    for (size_t i = 0; i < action->options_count; i++) {
+        if (action->options[i].type != OPTION_GROUPS) continue;
+        const struct option_list *groups =
+            (const void *)((const char *)run->params + action->options[i].offset);
+        for (uint32_t k = 0; k < groups->count && found < 2; k++) {
+            const struct option_list *group = &((const struct option_list *)groups->items)[k];
+            for (uint32_t n = 0; n < group->count; n++) {
+                int32_t place = ((const int32_t *)group->items)[n];
+                if (place < 0 || (uint32_t)place >= run->world->nodes_count) continue;
+                sides[found++] = (uint32_t)place;
+                break;
+            }
+        }
+    }
+    if (found == 1) sides[0] = UINT32_MAX;
+}
+
 static void tell_begin(const struct fault_run *run, int64_t until)
 {
     struct world *world = run->world;
@@ -163,15 +186,17 @@ static void tell_begin(const struct fault_run *run, int64_t until)
     if (plan->for_ns >= 0 && action->takes_for)
         snprintf(lasts, sizeof lasts, " for %s",
                  duration_format(plan->for_ns, time, sizeof time));
-    uint32_t node = place_of(run, "node"), from = place_of(run, "from");
+    uint32_t node = place_of(run, "node");
+    uint32_t ends[2] = {place_of(run, "from"), place_of(run, "to")};
+    sides_of(run, ends);
     bool is_heal = !strcmp(action->name, "heal");
     story_turn(world);
     story_tell(world,
                &(struct story_line){.kind = is_heal               ? TIMELINE_HEAL
                                             : action->is_operator ? TIMELINE_OPERATOR
                                                                   : TIMELINE_FAULT,
-                                    .endpoint = node != UINT32_MAX ? node : from,
-                                    .peer = place_of(run, "to"),
+                                    .endpoint = node != UINT32_MAX ? node : ends[0],
+                                    .peer = ends[1],
                                     .what = action->name,
                                     .id = plan->id,
                                     .until_ns = action->end ? until : -1},

@@ -18,6 +18,7 @@ struct action {
     const struct option *options;
     size_t options_count, options_size;
     bool takes_for;   /* `for: 20s` ends it by itself; else it lasts until heal or for ever */
+    bool needs_for;   /* and must be given: what it has begun cannot be called back by a heal */
     bool is_operator; /* done on purpose (start, promote, heal), not a fault: told as such */
     bool tells_end;   /* its end is told (else what it lets go speaks for itself) */
     bool harms_data;  /* may hurt what an engine has stored */

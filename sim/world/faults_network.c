@@ -213,10 +213,15 @@ void partition_describe(struct world *world, const void *params, char *out, size
 void slow_describe(struct world *world, const void *params, char *out, size_t out_size)
 {
     const struct link_params *p = params;
-    char detail[96], time[32];
-    snprintf(detail, sizeof detail, ": latency x %lld.%03lld + %s",
-             (long long)(p->factor / 1000000), (long long)(p->factor / 1000 % 1000),
-             duration_format(p->add_ns, time, sizeof time));
+    char detail[96], factor[48] = "", add[48] = "", time[32];
+    if (p->factor && p->factor != 1000000)
+        snprintf(factor, sizeof factor, " x %lld.%03lld", (long long)(p->factor / 1000000),
+                 (long long)(p->factor / 1000 % 1000));
+    if (p->add_ns)
+        snprintf(add, sizeof add, *factor ? " + %s" : " +%s",
+                 duration_format(p->add_ns, time, sizeof time));
+    snprintf(detail, sizeof detail, ": latency%s%s", factor,
+             *factor || *add ? add : " as it is");
     describe_link(world, p, "slow ", detail, out, out_size);
 }
 

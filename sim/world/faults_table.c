@@ -482,8 +482,8 @@ const struct action action_table[] = {
      .takes_for = true,
      .tells_end = true},
     {.name = "stall_disk",
-     .doc = "The disk begins nothing until the end; without `for` each operation takes 30 s "
-            "longer.",
+     .doc = "The disk begins nothing until the end of `for`; what already waits then waits on, "
+            "even if the entry is healed earlier.",
      .evidence = "operations stalled",
      PARAMETERS(disk_node, disk),
      .begin = stall_disk_begin,
@@ -491,6 +491,7 @@ const struct action action_table[] = {
      .effects = disk_fault_counted,
      .describe = stall_disk_describe,
      .takes_for = true,
+     .needs_for = true,
      .tells_end = true},
     {.name = "lying_sync",
      .doc = "Syncs report success without making anything durable.",

@@ -148,6 +148,9 @@ static const struct action_case cases[] = {
      NULL, NULL},
     {"slow", "from=0 factor=3x add=1ms", true, "slow n0 <-> everybody: latency x 3.000 + 1ms",
      NULL, NULL},
+    {"slow", "from=0 add=100ms", true, "slow n0 <-> everybody: latency +100ms for", NULL, NULL},
+    {"slow", "from=0 factor=3x", true, "slow n0 <-> everybody: latency x 3.000 for", NULL,
+     NULL},
     {"loss", "from=0 rate=50%", true, "loss n0 <-> everybody: 50.0000%", NULL, NULL},
     {"clog", "from=0", true, "clog n0", NULL, NULL},
     {"duplicate", "from=0 rate=50%", true, "duplicates n0", NULL, NULL},
@@ -201,7 +204,7 @@ static void test_faults_table_names_every_action_once_with_a_case_here(void **st
             assert_true(action->options[i].offset < action->options_size);
         }
     }
-    assert_int_equal(count, sizeof cases / sizeof cases[0]);
+    assert_int_equal(count, sizeof cases / sizeof cases[0] - 2); /* slow has three */
     assert_null(action_find("partiton"));
 }
 
@@ -236,6 +239,10 @@ static void test_faults_every_action_has_an_effect_counts_it_and_tells_it(void *
             assert_int_equal(e->time_ns, BEGIN);
             assert_int_equal(e->until_ns, c->lasts ? ENDS : BEGIN);
             assert_string_equal(e->what, c->action);
+            /* What the picture's bracket stands between. */
+            bool is_between = !strcmp(c->action, "cut") || !strcmp(c->action, "partition");
+            assert_int_equal(e->peer, is_between ? 1 : UINT32_MAX);
+            if (is_between) assert_int_equal(e->endpoint, 0);
         }
         uint64_t before_finish = world_fault_effects(s->world, 0);
         assert_int_equal(world_finish(s->world, &(struct world_finish){.heal = true,
