@@ -638,7 +638,7 @@ static int read_violations(const struct drawing *d, FILE *points)
 {
     FILE *in = open_in(d, "violations.csv", "r");
     if (!in) return -EIO;
-    char *line = NULL, *fields[5];
+    char *line = NULL, *fields[5] = {"", "", "", "", ""};
     size_t capacity = 0, number = 0;
     int error = 0;
     struct samples *lost = calloc(1, sizeof *lost), *reused = calloc(1, sizeof *reused);
