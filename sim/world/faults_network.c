@@ -213,7 +213,7 @@ void partition_describe(struct world *world, const void *params, char *out, size
 void slow_describe(struct world *world, const void *params, char *out, size_t out_size)
 {
     const struct link_params *p = params;
-    char detail[96], factor[48] = "", add[48] = "", time[32];
+    char detail[160], factor[48] = "", add[48] = "", time[32];
     if (p->factor && p->factor != 1000000)
         snprintf(factor, sizeof factor, " x %lld.%03lld", (long long)(p->factor / 1000000),
                  (long long)(p->factor / 1000 % 1000));
