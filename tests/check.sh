@@ -41,7 +41,9 @@ logs=$build/logs
 rm -rf "$logs"
 mkdir -p "$logs"
 run_one() {
-    program=$1 name=$(basename "$1") begun=$SECONDS
+    # Two folders may hold programs of one name: the log is named after both.
+    program=$1 name=${1##*/tests/} begun=$SECONDS
+    name=${name//\//-}
     "$program" >"$2/$name.log" 2>&1
     code=$?
     echo "$code" >"$2/$name.status"

@@ -9,7 +9,7 @@ run() {
     local leaks=full log
     # Children of these exit, or are killed, on purpose.
     case $1 in */test_check | */test_folder) leaks=no ;; esac
-    log=$build/valgrind-$(basename "$1").log
+    log=$build/valgrind-${1//\//-}.log
     valgrind --quiet --error-exitcode=9 --leak-check=$leaks --errors-for-leak-kinds=definite "$@" >"$log" 2>&1
     local code=$?
     [ $code -le "${allowed:-0}" ] && return 0
