@@ -3,10 +3,12 @@
  *
  * Invariants.
  *   I1  ops[i].invoke_ns <= ops[i + 1].invoke_ns: index order is invocation order.
- *   I2  The values of an operation are contiguous: it adds all of them before another operation
- * adds one. I3  Attempts are in order of sending while the run goes on; history_seal sorts them
- * stably by operation (counting sort, linear). I4  After history_seal no operation is pending;
- * what had not returned is unknown and open (return_ns = HISTORY_OPEN).
+ *   I2  The values of an operation are contiguous: it adds all of them before another
+ *       operation adds one.
+ *   I3  Attempts are in order of sending while the run goes on; history_seal sorts them
+ *       stably by operation (counting sort, linear).
+ *   I4  After history_seal no operation is pending; what had not returned is unknown and open
+ *       (return_ns = HISTORY_OPEN).
  *
  * A token takes effect at most once; this module believes it and the checks are built on it.
  */

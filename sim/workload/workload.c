@@ -17,9 +17,10 @@
  * Invariants
  *   I1  known[id].live is the pending operation of that id, else NULL; `active` counts them.
  *   I2  A process has one operation at a time; it is retired when the outcome is unknown, and
- * its client goes on with a new one. I3  What a client draws for its operations
- * (client.choices) does not depend on answers: types, keys and owners are the same under any
- * fault, save in closed loops the number of them.
+ *       its client goes on with a new one.
+ *   I3  What a client draws for its operations (client.choices) does not depend on answers:
+ *       types, keys and owners are the same under any fault, save in closed loops the number
+ *       of them.
  */
 #include "sim/workload/workload_internal.h"
 

@@ -36,15 +36,15 @@ struct action {
 };
 /* cut partition slow loss clog duplicate reorder heal crash power_off wipe start reboot pause
  * resume evict read_error write_error sync_error bit_rot misdirected_write disk_full slow_disk
- * stall_disk lying_sync clock_step clock_drift promote demote transfer repair; name NULL ends.
- */
+ * stall_disk lying_sync clock_step clock_drift promote demote transfer; name NULL
+ * ends. */
 extern const struct action action_table[];
 const struct action *action_find(const char *name);
 
 enum trigger_kind {
     TRIGGER_TIME,           /* at */
     TRIGGER_LEADER_ELECTED, /* when: {leader_elected: any|NODE, nth: 2}: a node becomes leader;
-                               the initial one counts as the first */
+                               the one that the configuration names does not count */
     TRIGGER_NODE_DOWN,
     TRIGGER_NODE_UP,      /* when: {down: NODE|any, nth} */
     TRIGGER_ACKNOWLEDGED, /* when: {acknowledged: 500}: the n-th acknowledged write of all

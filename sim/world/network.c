@@ -29,11 +29,14 @@
  *
  * Invariants
  *   I1  Arrivals of one ordered stream lie at strictly rising times, so no shuffling of ties
- * can reorder them. I2  A stream's held list is sorted by sequence; a stream that holds
- * something or is not OPEN is in `troubled`, once. I3  Every random draw of a link comes from
- * two streams keyed by the names of its ends, "net.latency" and "net.fault": an endpoint, rule
- * or message more on one link shifts nothing on another. I4  Every flight has exactly one
- * holder: the kernel (as the context of a pending event), a held list, or the free list.
+ *       can reorder them.
+ *   I2  A stream's held list is sorted by sequence; a stream that holds something or is not
+ *       OPEN is in `troubled`, once.
+ *   I3  Every random draw of a link comes from two streams keyed by the names of its ends,
+ *       "net.latency" and "net.fault": an endpoint, rule or message more on one link shifts
+ *       nothing on another.
+ *   I4  Every flight has exactly one holder: the kernel (as the context of a pending event),
+ *       a held list, or the free list.
  *
  * In the trace a delivery is (time, "net.deliver", to, from | class << 32 | kind << 40, hash of
  * the payload): a changed byte in any message changes the run's hash.

@@ -5,14 +5,14 @@
  *   flush           --engine_write----> durable if engine.sync is always; overlay empty;
  * replies request (read)  --detach----------> engine as of the last flush; reply
  *
- * I1  A write is answered after the engine took its batch. With engine.sync always that is
- * after the sync, so an answered write survives a power loss; with periodic sync or never, as
- * much is lost as the engine had not synced: what the option says. I2  A read sees the engine
- * only, never the batch in the making. What it returns has been written (and synced, as
- * configured), so no crash takes back a value that a reader saw before it was durable. The
- * writes it misses have not been answered: the read is ordered before them. Writes of the same
- * batch see each other through the overlay, and their answers leave together after the engine's
- * write.
+ *   I1  A write is answered after the engine took its batch. With engine.sync always that is
+ *       after the sync, so an answered write survives a power loss; with periodic sync or
+ *       never, as much is lost as the engine had not synced: what the option says.
+ *   I2  A read sees the engine only, never the batch in the making. What it returns has been
+ *       written (and synced, as configured), so no crash takes back a value that a reader saw
+ *       before it was durable. The writes it misses have not been answered: the read is
+ *       ordered before them. Writes of the same batch see each other through the overlay, and
+ *       their answers leave together after the engine's write.
  *
  * With several nodes each one refuses but `replication.leader`: there is no copy to serve.
  *

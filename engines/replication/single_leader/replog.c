@@ -16,13 +16,15 @@
  *             32         ..  payload
  *
  * Invariants:
- * I1  Positions are consecutive over all segments of the newest generation; older generations
- * are leftovers of a reset and are removed at open. I2  A segment's header repeats the mark at
- * its predecessor's end, so a log whose beginning was trimmed still knows what came before. I3
- * Only the newest segment is written; with `sync` each older one was synced to its end before
- * its successor was made. A bad entry in an older one is then corruption, not a torn tail, and
- * open fails with -EBADMSG. I4  In memory an entry costs its offset and crc; the bytes of the
- * latest ones are kept in `recent`, which always belongs to the newest segment.
+ *   I1  Positions are consecutive over all segments of the newest generation; older
+ *       generations are leftovers of a reset and are removed at open.
+ *   I2  A segment's header repeats the mark at its predecessor's end, so a log whose
+ *       beginning was trimmed still knows what came before.
+ *   I3  Only the newest segment is written; with `sync` each older one was synced to its end
+ *       before its successor was made. A bad entry in an older one is then corruption, not a
+ *       torn tail, and open fails with -EBADMSG.
+ *   I4  In memory an entry costs its offset and crc; the bytes of the latest ones are kept in
+ *       `recent`, which always belongs to the newest segment.
  *
  * Crash: an append that was not synced is cut at the first entry whose crc does not continue
  * the chain; entries behind it are gone with it, as they were not synced either. A reset makes
