@@ -1,4 +1,4 @@
-/* Growable buffers, the allocator of real programs, and CRC-32C.
+/* Growable buffers, the allocator of real programs, hashing (xxHash's XXH3), and CRC-32C.
  *
  * CRC-32C is the Castagnoli polynomial 0x1EDC6F41, reflected 0x82F63B78, initial value and
  * final xor 0xFFFFFFFF (RFC 3720 B.4). Two implementations give the same result: the SSE4.2
@@ -10,6 +10,9 @@
 
 #include <errno.h>
 #include <stdlib.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
 
 /* ---- allocator ---- */
 
@@ -76,6 +79,13 @@ void buffer_deinit(struct buffer *buffer)
     if (buffer->data) allocator_free(buffer->allocator, buffer->data, buffer->capacity);
     buffer->data = NULL;
     buffer->size = buffer->capacity = 0;
+}
+
+/* ---- hashing ---- */
+
+uint64_t bytes_hash(struct bytes bytes, uint64_t seed)
+{
+    return XXH3_64bits_withSeed(bytes.data, bytes.size, seed);
 }
 
 /* ---- CRC-32C ---- */

@@ -105,6 +105,9 @@ static inline uint64_t get_u64(const unsigned char *p)
     return v;
 }
 
+/* XXH3, 64 bits, with a seed: the same on every machine, so it may stand on disk. */
+uint64_t bytes_hash(struct bytes bytes, uint64_t seed);
+
 /* CRC-32C (Castagnoli), as RFC 3720 B.4; crc32c(0, "123456789", 9) == 0xe3069283. Chain by
  * passing the previous result. */
 uint32_t crc32c(uint32_t crc, const void *data, size_t size);

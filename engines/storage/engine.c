@@ -226,3 +226,29 @@ const char *engine_error(struct engine *engine)
 {
     return engine->ops->error(engine);
 }
+
+void engine_properties(struct engine *engine, engine_property_fn *each, void *context)
+{
+    call_begin(engine);
+    if (engine->ops->properties) engine->ops->properties(engine, each, context);
+    call_end(engine, 0);
+}
+
+int engine_recognise(struct vfs *vfs, const char *dir, const struct engine_ops **out)
+{
+    for (const struct engine_ops *const *ops = engine_registry; *ops; ops++) {
+        int known = (*ops)->recognise ? (*ops)->recognise(vfs, dir) : 0;
+        if (known < 0) return known;
+        if (known) {
+            *out = *ops;
+            return 0;
+        }
+    }
+    return -ENOENT;
+}
+
+int engine_inspect(const struct engine_ops *ops, const struct engine_host *host,
+                   const char *dir, const struct engine_inspector *inspector)
+{
+    return ops->inspect ? ops->inspect(host, dir, inspector) : -ENOTSUP;
+}

@@ -28,7 +28,7 @@
 #include "engines/options.h"
 #include "engines/storage/vfs.h"
 
-#define ENGINE_ABI_VERSION 1u
+#define ENGINE_ABI_VERSION 2u
 
 enum engine_durability { ENGINE_NO_SYNC, ENGINE_SYNC };
 enum engine_capability {
@@ -85,6 +85,24 @@ struct engine_stats {
     uint64_t cut_bytes; /* of a torn tail, dropped when this handle was opened */
 };
 
+/* One figure that an engine tells of itself beyond the stats: "level.1.bytes", "index.bytes",
+ * "cache.hits". Names are lower case, dotted, the same at every call; sizes are in bytes. */
+typedef void engine_property_fn(void *context, const char *name, uint64_t value);
+
+/* What engine_inspect() found at an offset of a file (paths are relative to the directory). */
+enum engine_finding {
+    FINDING_ITEM,   /* what stands there: a header, a record, a block, a page */
+    FINDING_NOTE,   /* harmless and worth knowing: a torn tail that the next open cuts, a file
+                       that nothing lists */
+    FINDING_PROBLEM /* damage: what stands there can not be what was written */
+};
+struct engine_inspector {
+    void (*found)(void *context, enum engine_finding finding, const char *file, uint64_t offset,
+                  const char *text); /* text: one line, printable */
+    void *context;
+    bool wants_items; /* false: notes and problems only */
+};
+
 /* The base of every engine. An engine fills ops, host (a copy) and counts syncs and
  * write_stalls; the wrappers do the rest. */
 struct engine {
@@ -128,6 +146,14 @@ struct engine_ops {
         struct engine *engine); /* text of the last error, "" when none; engine's memory */
     void (*close)(
         struct engine *engine); /* no sync: what was not synced may be lost as in a crash */
+    void (*properties)(struct engine *engine, engine_property_fn *each, void *context);
+    /* Of a directory that no engine has open. recognise: 1 when its files are (or were, before
+     * damage) this engine's, 0 when not, or -errno. inspect: reads all of it, changes nothing,
+     * reports in the order of files and offsets, goes on behind damage wherever the format
+     * allows; 0 also when there were problems, -errno when it could not read. */
+    int (*recognise)(struct vfs *vfs, const char *dir);
+    int (*inspect)(const struct engine_host *host, const char *dir,
+                   const struct engine_inspector *inspector);
 };
 
 /* ---- thin wrappers: the only place that checks the contract, limits and counts ----
@@ -151,6 +177,11 @@ int engine_checkpoint(struct engine *engine, const char *dir);
 void engine_stats(struct engine *engine, struct engine_stats *stats);
 const char *engine_error(struct engine *engine);
 void engine_close(struct engine *engine);
+void engine_properties(struct engine *engine, engine_property_fn *each, void *context);
+/* The engine whose files the directory holds: *out, or -ENOENT when no engine knows them. */
+int engine_recognise(struct vfs *vfs, const char *dir, const struct engine_ops **out);
+int engine_inspect(const struct engine_ops *ops, const struct engine_host *host,
+                   const char *dir, const struct engine_inspector *inspector);
 
 /* ---- registry.c names them all ---- */
 extern const struct engine_ops *const engine_registry[]; /* NULL-terminated */
