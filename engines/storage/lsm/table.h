@@ -21,6 +21,8 @@ struct table_shape {
 struct table_summary {
     uint64_t file_bytes, entries, tombstones, data_bytes; /* data: keys and values */
     uint64_t sequence_min, sequence_max;
+    uint64_t tail_bytes; /* filter, index and footer: one stretch at the file's end, so that
+                            who knows its size opens the file with one read */
     struct bytes smallest, largest; /* keys; the builder's or the reader's memory */
 };
 
@@ -58,9 +60,12 @@ void block_cache_stats(const struct block_cache *cache, struct block_cache_stats
 
 struct table;
 /* Opens the file and reads footer, index and filter, which stay in memory (bounded by the
- * caller, who closes tables). `engine` receives error texts; cache may be NULL. */
+ * caller, who closes tables). `engine` receives error texts; cache may be NULL. `tail_bytes`
+ * as the builder's summary gave it: one vfs read; 0: not known, and there are two. Another
+ * tail in the file than that is damage. */
 int table_open(struct engine *engine, struct block_cache *cache, const char *path,
-               uint64_t number, enum vfs_purpose purpose, struct table **out);
+               uint64_t number, uint64_t tail_bytes, enum vfs_purpose purpose,
+               struct table **out);
 void table_close(struct table *table); /* drops its blocks from the cache; no iterator left */
 void table_summary(const struct table *table, struct table_summary *out);
 uint64_t table_memory(const struct table *table);
@@ -76,6 +81,10 @@ int table_get(struct table *table, struct bytes key, uint64_t hash, uint64_t sna
  * the cache. A compaction passes its own purpose and never fills the cache. */
 int table_iterate(struct table *table, uint32_t readahead, enum vfs_purpose purpose,
                   struct lsm_iterator **out);
+/* With a readahead, of an iterator of table_iterate: true when the next lsm_iterator_next()
+ * needs no disk. One move makes one vfs read at most, so that a slice of maintenance can stop
+ * between two. */
+bool table_iterator_is_ready(const struct lsm_iterator *it);
 
 /* Reads everything of a file that is not open and reports it (engine.h, engine_inspect). */
 int table_inspect(const struct engine_host *host, const char *path, const char *name,
