@@ -1,6 +1,7 @@
-/* What the storage tests share: a heap that a crash empties, two kinds of world to run an
- * engine in, and an oracle. Static functions in a header, so that each test program stays one
- * file.
+/* What the storage tests share: a heap that a crash empties, and two kinds of world to run an
+ * engine in, with a spy on its files and an oracle beside it. Static functions in a header, so
+ * that each test program stays one file. variants.h adds the table that the suites over every
+ * engine run over.
  *
  *     struct world w;
  *     world_init(&w, WORLD_DISK, 1);
@@ -25,9 +26,9 @@
 
 #include "engines/storage/engine.h"
 #include "sim/world/disk.h"
+#include "tests/engines/oracle.h"
+#include "tests/engines/spy.h"
 #include "tests/support/scale.h"
-
-#define UNUSED __attribute__((unused))
 
 /* ---- seeds and scale ---- */
 
@@ -113,6 +114,8 @@ struct world {
     const struct engine_ops *ops;
     const void *options;
     struct disk *disk;
+    struct vfs *real; /* the world's; host.vfs is the spy before it */
+    struct spy spy;
     char root[64]; /* REAL: a temporary directory */
     int checks_failed;
     jmp_buf *on_check; /* where a failed CHECK goes; NULL: it fails the test */
@@ -134,6 +137,15 @@ static UNUSED struct disk_config quick_disk(void)
     return config;
 }
 
+static UNUSED void world_init_host(struct world *w, struct vfs *vfs)
+{
+    w->real = vfs;
+    spy_init(&w->spy, vfs);
+    w->open_error.allocator = &allocator_system;
+    w->host = (struct engine_host){&w->spy.base, &w->heap.allocator, world_check_failed, w,
+                                   &w->open_error};
+}
+
 static UNUSED void world_init_disk(struct world *w, const struct disk_config *config,
                                    uint64_t seed)
 {
@@ -142,9 +154,7 @@ static UNUSED void world_init_disk(struct world *w, const struct disk_config *co
     w->kind = WORLD_DISK;
     w->disk = disk_create(config, seed, "disk", NULL);
     disk_begin(w->disk, 0);
-    w->open_error.allocator = &allocator_system;
-    w->host = (struct engine_host){disk_vfs(w->disk), &w->heap.allocator, world_check_failed, w,
-                                   &w->open_error};
+    world_init_host(w, disk_vfs(w->disk));
 }
 
 static UNUSED void world_init(struct world *w, enum world_kind kind, uint64_t seed)
@@ -161,10 +171,9 @@ static UNUSED void world_init(struct world *w, enum world_kind kind, uint64_t se
     snprintf(w->root, sizeof(w->root), "%s/faultline-XXXXXX",
              tmp && strlen(tmp) < 40 ? tmp : "/tmp");
     assert_non_null(mkdtemp(w->root));
-    w->open_error.allocator = &allocator_system;
-    w->host =
-        (struct engine_host){NULL, &w->heap.allocator, world_check_failed, w, &w->open_error};
-    assert_int_equal(posix_vfs_create(w->root, &w->host.vfs), 0);
+    struct vfs *vfs;
+    assert_int_equal(posix_vfs_create(w->root, &vfs), 0);
+    world_init_host(w, vfs);
 }
 
 static UNUSED int world_try_open(struct world *w, const struct engine_ops *ops,
@@ -187,18 +196,27 @@ static UNUSED struct engine *world_open(struct world *w, const struct engine_ops
     return w->engine;
 }
 
-/* After it nothing of the engine is left in memory. */
+/* After it nothing of the engine is left in memory, and no file is open. */
 static UNUSED void world_close(struct world *w)
 {
     if (w->engine) engine_close(w->engine);
     w->engine = NULL;
     assert_int_equal(w->heap.bytes, 0);
+    assert_int_equal(w->spy.open_files, 0);
 }
 
 static UNUSED struct engine *world_reopen(struct world *w)
 {
     world_close(w);
     return world_open(w, w->ops, w->options);
+}
+
+/* The engine's process is gone: its memory, its handles. */
+static UNUSED void world_forget(struct world *w)
+{
+    heap_empty(&w->heap);
+    spy_forget(&w->spy);
+    w->engine = NULL;
 }
 
 /* The power fails at `now`; the engine is gone without a goodbye. */
@@ -209,8 +227,7 @@ static UNUSED void world_power_off_at(struct world *w, int64_t now, enum disk_po
     int64_t cursor = disk_end(w->disk);
     disk_power_off(w->disk, now, mode);
     disk_begin(w->disk, cursor > now ? cursor : now);
-    heap_empty(&w->heap);
-    w->engine = NULL;
+    world_forget(w);
 }
 
 /* Modes beyond those of the disk: the process dies, the machine lives. */
@@ -234,8 +251,7 @@ static UNUSED void world_crash(struct world *w, int mode)
     disk_end(w->disk);
     disk_crash(w->disk, now);
     disk_begin(w->disk, now);
-    heap_empty(&w->heap);
-    w->engine = NULL;
+    world_forget(w);
 }
 
 static UNUSED void world_deinit(struct world *w)
@@ -247,130 +263,10 @@ static UNUSED void world_deinit(struct world *w)
         disk_destroy(w->disk);
         return;
     }
-    posix_vfs_destroy(w->host.vfs);
+    posix_vfs_destroy(w->real);
     char command[96];
     snprintf(command, sizeof(command), "rm -rf '%s'", w->root);
     assert_int_equal(system(command), 0);
-}
-
-/* ---- an oracle: a small map in key order ---- */
-
-struct oracle_pair {
-    unsigned char *key, *value;
-    size_t key_size, value_size;
-};
-struct oracle {
-    struct oracle_pair *pairs;
-    size_t count, capacity;
-};
-
-static UNUSED unsigned char *copy_of(struct bytes b)
-{
-    unsigned char *p = malloc(b.size ? b.size : 1);
-    assert_non_null(p);
-    if (b.size) memcpy(p, b.data, b.size);
-    return p;
-}
-
-static UNUSED struct bytes oracle_key(const struct oracle *o, size_t i)
-{
-    return bytes_of(o->pairs[i].key, o->pairs[i].key_size);
-}
-
-static UNUSED struct bytes oracle_value(const struct oracle *o, size_t i)
-{
-    return bytes_of(o->pairs[i].value, o->pairs[i].value_size);
-}
-
-/* Index of the first key that is not less. */
-static UNUSED size_t oracle_lower(const struct oracle *o, struct bytes key)
-{
-    size_t low = 0, high = o->count;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (bytes_compare(oracle_key(o, middle), key) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-static UNUSED bool oracle_find(const struct oracle *o, struct bytes key, struct bytes *value)
-{
-    size_t i = oracle_lower(o, key);
-    if (i == o->count || !bytes_equal(oracle_key(o, i), key)) return false;
-    *value = oracle_value(o, i);
-    return true;
-}
-
-static UNUSED void oracle_delete(struct oracle *o, struct bytes key)
-{
-    size_t i = oracle_lower(o, key);
-    if (i == o->count || !bytes_equal(oracle_key(o, i), key)) return;
-    free(o->pairs[i].key);
-    free(o->pairs[i].value);
-    memmove(&o->pairs[i], &o->pairs[i + 1], (o->count - i - 1) * sizeof(*o->pairs));
-    o->count--;
-}
-
-static UNUSED void oracle_put(struct oracle *o, struct bytes key, struct bytes value)
-{
-    oracle_delete(o, key);
-    if (o->count == o->capacity) {
-        o->capacity = o->capacity ? o->capacity * 2 : 16;
-        o->pairs = realloc(o->pairs, o->capacity * sizeof(*o->pairs));
-        assert_non_null(o->pairs);
-    }
-    size_t i = oracle_lower(o, key);
-    memmove(&o->pairs[i + 1], &o->pairs[i], (o->count - i) * sizeof(*o->pairs));
-    o->pairs[i] = (struct oracle_pair){copy_of(key), copy_of(value), key.size, value.size};
-    o->count++;
-}
-
-static UNUSED void oracle_apply(struct oracle *o, const struct engine_batch *batch)
-{
-    struct engine_batch_item item;
-    size_t position = 0;
-    while (engine_batch_next(batch, &position, &item)) {
-        if (item.is_delete)
-            oracle_delete(o, item.key);
-        else
-            oracle_put(o, item.key, item.value);
-    }
-}
-
-static UNUSED void oracle_deinit(struct oracle *o)
-{
-    while (o->count) oracle_delete(o, oracle_key(o, o->count - 1));
-    free(o->pairs);
-    memset(o, 0, sizeof(*o));
-}
-
-static UNUSED void oracle_copy(struct oracle *to, const struct oracle *from)
-{
-    oracle_deinit(to);
-    for (size_t i = 0; i < from->count; i++)
-        oracle_put(to, oracle_key(from, i), oracle_value(from, i));
-}
-
-/* A full scan of the engine against the oracle. 0: the same; 1: not; or -errno of the scan. */
-static UNUSED int oracle_compare(const struct oracle *o, struct engine *engine)
-{
-    struct engine_range all = {0};
-    struct engine_cursor *cursor;
-    struct bytes key, value;
-    size_t i = 0;
-    int n = engine_scan_open(engine, &all, &cursor);
-    if (n) return n;
-    bool is_same = true;
-    while ((n = engine_scan_next(cursor, &key, &value)) > 0) {
-        is_same = is_same && i < o->count && bytes_equal(key, oracle_key(o, i)) &&
-                  bytes_equal(value, oracle_value(o, i));
-        i++;
-    }
-    engine_scan_close(cursor);
-    return n < 0 ? n : !(is_same && i == o->count);
 }
 
 #endif

@@ -1,12 +1,15 @@
-/* Goal: every engine bears failing calls and flipped bits: what a failed call left is never
- * half there, the engine stays readable, and no damaged byte is ever returned as data.
+/* Goal: every engine bears failing calls: what a failed call left is never half there, the
+ * engine stays readable, it takes no more writes where it can't promise them, and nothing that
+ * it acknowledged is lost. (Flipped bits: test_rot.c.)
  *
  * Method: as SQLite's do_ioerr_test, one fixed workload whose N-th operation fails, for N = 1,
- * 2, 3 ... until a run finishes untouched; with EIO, ENOSPC, failing syncs and failing
- * allocations. Then an image that the engine wrote and closed, with one bit flipped, for every
- * byte (`make check`: one bit a byte, the soak: all eight).
+ * 2, 3 ... until a run finishes untouched: with EIO, with ENOSPC, with everything failing from
+ * N on, with a write that stores its first half, with a sync that loses its pages, with an
+ * allocation that gets nothing; then the engine is reopened, after a goodbye or a power loss.
+ *
+ * `make check` takes every third N or so, the soak all.
  */
-#include "tests/engines/harness.h"
+#include "tests/engines/variants.h"
 
 #define BATCHES 40
 
@@ -29,24 +32,29 @@ static void make_batch(struct engine_batch *batch, int i)
     }
 }
 
-static void *small_options(const struct engine_ops *ops)
+/* `sure`: all that was acknowledged. `maybe`: and the batch whose write failed, if one did.
+ * `since`: what was acknowledged as synced, and every state acknowledged after it. */
+struct outcome {
+    struct oracle sure, maybe, since[BATCHES + 1];
+    size_t since_count; /* 0 stands for one, the empty database */
+    bool has_failed_batch, is_refusing;
+};
+
+static void outcome_deinit(struct outcome *o)
 {
-    void *options = malloc(ops->options_size);
-    assert_int_equal(
-        options_default(ops->options, ops->options_count, options, ops->options_size), 0);
-    for (size_t i = 0; i < ops->options_count; i++) {
-        void *field = (char *)options + ops->options[i].offset;
-        if (strcmp(ops->options[i].name, "segment_size") == 0) *(int64_t *)field = 2048;
-        if (strcmp(ops->options[i].name, "merge_threshold") == 0) *(int64_t *)field = 300000;
-    }
-    return options;
+    oracle_deinit(&o->sure);
+    oracle_deinit(&o->maybe);
+    for (size_t i = 0; i <= BATCHES; i++) oracle_deinit(&o->since[i]);
 }
 
-/* `sure`: all that was acknowledged. `maybe`: and the batch whose write failed, if one did. */
-struct outcome {
-    struct oracle sure, maybe;
-    bool has_failed_batch;
-};
+static void acknowledged(struct outcome *o, bool is_synced)
+{
+    if (o->since_count == 0 || is_synced) o->since_count = !is_synced;
+    assert_true(o->since_count <= BATCHES);
+    oracle_copy(&o->since[o->since_count++], &o->sure);
+}
+
+static char context[200]; /* which failure is being tried, for a test's text */
 
 /* Reads all, while a failure may still be armed: a read that fails is tried again. */
 static void check_readable(struct engine *e, const struct outcome *o)
@@ -54,24 +62,60 @@ static void check_readable(struct engine *e, const struct outcome *o)
     int differs = oracle_compare(&o->sure, e);
     if (differs < 0) differs = oracle_compare(&o->sure, e);
     if (differs)
-        fail_msg("after a failed call the open engine reads otherwise: %d %s", differs,
-                 engine_error(e));
+        fail_msg("%s: after a failed call the open engine reads otherwise: %d %s; %s", context,
+                 differs, engine_error(e), oracle_difference(&o->sure, e));
 }
 
-/* Runs all, whatever fails. After the first refusal -EROFS nothing more is accepted. */
-static void run(struct world *w, struct outcome *o)
+/* After a power loss: what was acknowledged as synced, and perhaps some of what came after. */
+static void check_durable(struct engine *e, const struct outcome *o)
 {
-    bool is_read_only = false;
-    for (int i = 0; i < BATCHES && w->engine; i++) {
+    struct contents found;
+    int err = contents_read(e, &found);
+    if (err) fail_msg("%s: after a power loss a scan gives %d", context, err);
+    if (o->has_failed_batch && oracle_is(&o->maybe, found)) return;
+    for (size_t i = 0; i < o->since_count; i++)
+        if (oracle_is(&o->since[i], found)) return;
+    if (o->since_count || found.count)
+        fail_msg("%s: after a power loss: %s", context, oracle_difference(&o->since[0], e));
+}
+
+/* Which of the two it is, is settled by reopening. */
+static void check_reopened(struct engine *e, struct outcome *o)
+{
+    if (oracle_compare(&o->sure, e) == 0)
+        oracle_copy(&o->maybe, &o->sure);
+    else if (oracle_compare(&o->maybe, e) == 0)
+        oracle_copy(&o->sure, &o->maybe);
+    else
+        fail_msg("%s: after reopen neither with nor without the failed batch: %s", context,
+                 oracle_difference(&o->sure, e));
+    acknowledged(o, true);
+    o->has_failed_batch = o->is_refusing = false;
+}
+
+static int reopen(struct world *w)
+{
+    if (w->engine) engine_close(w->engine);
+    w->engine = NULL;
+    return world_try_open(w, w->ops, w->options);
+}
+
+/* Runs batches [from, to), whatever fails. After the first refusal -EROFS nothing more is
+ * accepted. */
+static void run(struct world *w, struct outcome *o, int from, int to)
+{
+    for (int i = from; i < to; i++) {
         struct engine_batch batch = {0};
         make_batch(&batch, i);
-        int err = engine_write(w->engine, &batch, i % 3 ? ENGINE_SYNC : ENGINE_NO_SYNC, 0);
-        if (err == -EROFS) is_read_only = true;
-        if (is_read_only) assert_int_equal(err, -EROFS);
+        bool is_synced = i % 3 != 0;
+        int err = engine_write(w->engine, &batch, is_synced ? ENGINE_SYNC : ENGINE_NO_SYNC, 0);
+        if (err == -EROFS) o->is_refusing = true;
+        if (o->is_refusing && err != -EROFS)
+            fail_msg("%s: a write after a refusal gives %d", context, err);
         if (!err) {
-            assert_false(o->has_failed_batch && is_read_only);
             oracle_apply(&o->sure, &batch);
             oracle_apply(&o->maybe, &batch);
+            acknowledged(o, is_synced);
         } else if (!o->has_failed_batch && err != -EROFS && err != -ENOMEM) {
             o->has_failed_batch = true;
             oracle_apply(&o->maybe, &batch);
@@ -80,73 +124,101 @@ static void run(struct world *w, struct outcome *o)
         }
         engine_batch_deinit(&batch);
         bool more = true;
-        for (int slices = 0; slices < 3 && more; slices++)
+        for (int slices = 0; slices < 6 && more; slices++)
             if (engine_maintain(w->engine, 4000, 0, &more)) check_readable(w->engine, o);
-        if (i % 9 == 8) engine_sync(w->engine);
-        if (i == 20) {
-            engine_close(w->engine);
-            w->engine = NULL;
-            int again = world_try_open(w, w->ops, w->options);
-            if (again) again = world_try_open(w, w->ops, w->options);
-            assert_int_equal(again, 0);
-            is_read_only = false;
-            /* Which of the two it is, is settled now. */
-            if (oracle_compare(&o->sure, w->engine) == 0)
-                oracle_copy(&o->maybe, &o->sure);
-            else if (oracle_compare(&o->maybe, w->engine) == 0)
-                oracle_copy(&o->sure, &o->maybe);
-            o->has_failed_batch = false;
-            check_readable(w->engine, o);
-        }
+        if (i % 9 == 8 && engine_sync(w->engine) == 0) acknowledged(o, true);
     }
 }
 
-enum failure { FAIL_EIO, FAIL_ENOSPC, FAIL_MEMORY };
+/* Reopens in the middle; a failure that is armed may hit the opening, and passes. */
+static void run_all(struct world *w, struct outcome *o)
+{
+    run(w, o, 0, BATCHES / 2);
+    int again = reopen(w);
+    if (again) again = world_try_open(w, w->ops, w->options);
+    if (again) fail_msg("%s: does not open: errno %d", context, -again);
+    check_reopened(w->engine, o);
+    run(w, o, BATCHES / 2, BATCHES);
+}
 
-/* One run with the n-th operation (or allocation) failing. True when it was reached. */
-static bool run_failing(const struct engine_ops *ops, const void *options, enum failure failure,
-                        uint64_t n)
+/* ---- the n-th call fails ---- */
+
+enum failure { FAIL_EIO, FAIL_ENOSPC, FAIL_MEMORY, FAIL_HALF };
+
+static int failure_error(enum failure failure)
+{
+    static const int errors[] = {-EIO, -ENOSPC, -ENOMEM, -ENOSPC};
+    return errors[failure];
+}
+
+static void arm(struct world *w, enum failure failure, uint64_t n)
+{
+    if (failure == FAIL_MEMORY) {
+        w->heap.fail_at = n ? w->heap.allocations + n : 0;
+    } else if (failure == FAIL_HALF) {
+        w->spy.half_write_at = n;
+        w->spy.half_write_error = failure_error(failure);
+    } else {
+        disk_fail_nth(w->disk, n, failure_error(failure));
+    }
+}
+
+static uint64_t reached(const struct world *w, enum failure failure)
+{
+    return failure == FAIL_MEMORY ? w->heap.allocations
+           : failure == FAIL_HALF ? w->spy.calls[SPY_WRITE]
+                                  : disk_operations(w->disk);
+}
+
+/* One run with the n-th operation (allocation, write) failing. True when it was reached. */
+static bool run_failing(const struct subject *subject, const void *options,
+                        enum failure failure, uint64_t n)
 {
     struct world w;
     struct outcome o = {0};
     struct disk_config config = quick_disk();
     world_init_disk(&w, &config, 1);
-    if (failure == FAIL_MEMORY)
-        w.heap.fail_at = n;
-    else
-        disk_fail_nth(w.disk, n, failure == FAIL_EIO ? -EIO : -ENOSPC);
-    uint64_t before = disk_operations(w.disk);
-    int err = world_try_open(&w, ops, options);
+    uint64_t before = reached(&w, failure);
+    arm(&w, failure, n);
+    int err = world_try_open(&w, subject->ops, options);
     if (err) {
-        assert_int_equal(err, failure == FAIL_MEMORY ? -ENOMEM
-                              : failure == FAIL_EIO  ? -EIO
-                                                     : -ENOSPC);
+        if (err != failure_error(failure))
+            fail_msg("%s: open fails with %d instead of %d", context, err,
+                     failure_error(failure));
         assert_int_equal(w.heap.bytes, 0); /* a failed open leaves nothing */
-        world_open(&w, ops, options);
+        assert_int_equal(w.spy.open_files, 0);
+        world_open(&w, subject->ops, options);
     }
-    run(&w, &o);
-    bool reached = failure == FAIL_MEMORY ? w.heap.allocations >= n
-                                          : disk_operations(w.disk) - before >= n;
-    disk_fail_nth(w.disk, 0, -EIO);
-    w.heap.fail_at = 0;
-    world_reopen(&w);
-    if (oracle_compare(&o.sure, w.engine) && oracle_compare(&o.maybe, w.engine))
-        fail_msg(
-            "%s, failure %d at %llu: after reopen neither with nor without the failed batch",
-            ops->name, (int)failure, (unsigned long long)n);
-    oracle_deinit(&o.sure);
-    oracle_deinit(&o.maybe);
+    run_all(&w, &o);
+    bool was_reached = reached(&w, failure) - before >= n;
+    arm(&w, failure, 0);
+    if (n % 2) {
+        assert_int_equal(reopen(&w), 0);
+        check_reopened(w.engine, &o);
+    } else {
+        world_crash(&w, DISK_ALL_LOST);
+        world_open(&w, subject->ops, options);
+        check_durable(w.engine, &o);
+    }
+    outcome_deinit(&o);
     world_deinit(&w);
-    return reached;
+    return was_reached;
 }
 
-static void fail_every(const struct engine_ops *ops, enum failure failure, const char *what)
+static void fail_every(const struct subject *subject, enum failure failure, const char *what)
 {
-    void *options = small_options(ops);
-    uint64_t n = 1;
-    while (run_failing(ops, options, failure, n)) n++;
+    void *options = subject_options(subject, SIZES_SMALL);
+    uint64_t n = 1, tried = 0, step = test_is_soak() ? 1 : 3;
+    for (;; n += step) {
+        snprintf(context, sizeof(context), "%s, %s at %llu", subject->name, what,
+                 (unsigned long long)n);
+        tried++;
+        if (!run_failing(subject, options, failure, n)) break;
+    }
     assert_true(n > 20);
-    print_message("%s: %s at each of %llu\n", ops->name, what, (unsigned long long)n - 1);
+    print_message("%s: %s at %llu of %llu\n", subject->name, what, (unsigned long long)tried,
+                  (unsigned long long)n);
+    tally(subject, "failed calls", tried);
     free(options);
 }
 
@@ -160,22 +232,167 @@ static void test_enospc_at_every_operation(void **state)
     fail_every(*state, FAIL_ENOSPC, "ENOSPC");
 }
 
+static void test_every_write_stops_half_way(void **state)
+{
+    fail_every(*state, FAIL_HALF, "half a write");
+}
+
 static void test_every_allocation_fails(void **state)
 {
     fail_every(*state, FAIL_MEMORY, "out of memory");
+}
+
+/* From the n-th operation on nothing works: a disk that has gone. Then it is back. */
+static void test_a_disk_that_goes_away_loses_nothing_acknowledged(void **state)
+{
+    const struct subject *subject = *state;
+    void *options = subject_options(subject, SIZES_SMALL);
+    uint64_t tried = 0;
+    bool was_reached = true;
+    for (uint64_t n = 1; was_reached; n += test_is_soak() ? 1 : 9, tried++) {
+        struct world w;
+        struct outcome o = {0};
+        struct disk_config config = quick_disk();
+        snprintf(context, sizeof(context), "%s, gone from operation %llu", subject->name,
+                 (unsigned long long)n);
+        world_init_disk(&w, &config, 1);
+        world_open(&w, subject->ops, options);
+        run(&w, &o, 0, 3);
+        disk_cut_after(w.disk, n);
+        for (int i = 3; i < BATCHES && !o.has_failed_batch; i++) {
+            struct engine_batch batch = {0};
+            make_batch(&batch, i);
+            bool more = true;
+            int err = engine_write(w.engine, &batch, ENGINE_SYNC, 0);
+            if (!err) oracle_apply(&o.sure, &batch);
+            oracle_apply(&o.maybe, &batch);
+            o.has_failed_batch = err;
+            engine_batch_deinit(&batch);
+            for (int slices = 0; slices < 6 && more && !err; slices++)
+                err = engine_maintain(w.engine, 4000, 0, &more);
+        }
+        was_reached = disk_cut_reached(w.disk);
+        if (n % 2) {
+            engine_close(w.engine);
+            w.engine = NULL;
+        }
+        world_crash(&w, n % 4 < 2 ? DISK_ALL_LOST : CRASH_PROCESS);
+        world_open(&w, subject->ops, options);
+        check_reopened(w.engine, &o);
+        outcome_deinit(&o);
+        world_deinit(&w);
+    }
+    print_message("%s: gone from each of %llu\n", subject->name, (unsigned long long)tried);
+    tally(subject, "vanished disks", tried);
+    free(options);
+}
+
+/* ---- failed syncs ---- */
+
+/* The n-th sync (of a file or a directory) fails and its pages are gone. `panic` has nothing
+ * to lose: what it acknowledged before is there after a power loss. `retry` may lose: there
+ * only a crash of the engine and a value never written are failures. */
+static bool run_failing_sync(const struct subject *subject, const char *policy, uint64_t n)
+{
+    void *options = subject_options(subject, SIZES_SMALL);
+    bool is_panic = strcmp(policy, "panic") == 0;
+    assert_true(option_set(subject->ops, options, "on_sync_failure", policy));
+    struct world w;
+    struct outcome o = {0};
+    struct disk_config config = quick_disk();
+    world_init_disk(&w, &config, 1);
+    world_open(&w, subject->ops, options);
+    uint32_t fault = disk_fault_add(
+        w.disk,
+        &(struct disk_fault){.kind = DISK_SYNC_ERROR, .count = 1, .after = (int64_t)n - 1});
+    run(&w, &o, 0, BATCHES);
+    bool was_reached = disk_fault_effects(w.disk, fault) > 0;
+    disk_fault_remove(w.disk, fault);
+    world_crash(&w, n % 3 ? DISK_ALL_LOST : CRASH_PROCESS);
+    int err = world_try_open(&w, subject->ops, options);
+    if (is_panic || !was_reached) {
+        if (err) fail_msg("%s: does not open: %s", context, (const char *)w.open_error.data);
+        check_durable(w.engine, &o);
+    } else if (err && err != -EBADMSG) {
+        fail_msg("%s: open fails with %d", context, err);
+    }
+    outcome_deinit(&o);
+    world_deinit(&w);
+    free(options);
+    return was_reached;
+}
+
+static void test_every_sync_fails_under_either_policy(void **state)
+{
+    const struct subject *subject = *state;
+    static const char *const policies[] = {"panic", "retry"};
+    uint64_t tried = 0;
+    for (int i = 0; i < 2; i++) {
+        bool was_reached = true;
+        for (uint64_t n = 1; was_reached; n += test_is_soak() ? 1 : 5, tried++) {
+            snprintf(context, sizeof(context), "%s, %s, sync %llu fails", subject->name,
+                     policies[i], (unsigned long long)n);
+            was_reached = run_failing_sync(subject, policies[i], n);
+        }
+    }
+    print_message("%s: %llu failed syncs\n", subject->name, (unsigned long long)tried);
+    tally(subject, "failed syncs", tried);
+}
+
+/* `panic` loses nothing it acknowledged; `retry` does: the reason why panic is the default. */
+static void test_after_a_failed_sync_panic_refuses_and_retry_lies(void **state)
+{
+    const struct subject *subject = *state;
+    for (int retry = 0; retry < 2; retry++) {
+        struct world w;
+        struct buffer out = {.allocator = &allocator_system};
+        static char big[20000]; /* pages of its own, which no later write dirties again */
+        void *options = subject_options(subject, SIZES_DEFAULT);
+        memset(big, 'b', sizeof(big));
+        assert_true(
+            option_set(subject->ops, options, "on_sync_failure", retry ? "retry" : "panic"));
+        world_init(&w, WORLD_DISK, 1);
+        struct engine *e = world_open(&w, subject->ops, options);
+        assert_int_equal(engine_put(e, BYTES_LITERAL("a"), BYTES_LITERAL("1"),
+                                    &allocator_system, ENGINE_SYNC, 0),
+                         0);
+        disk_fault_add(w.disk, &(struct disk_fault){.kind = DISK_SYNC_ERROR, .count = 1});
+        int err = engine_put(e, BYTES_LITERAL("b"), bytes_of(big, sizeof(big)),
+                             &allocator_system, ENGINE_SYNC, 0);
+        assert_int_equal(err, retry ? 0 : -EIO);
+        assert_int_equal(engine_get(e, BYTES_LITERAL("a"), &out), 0);
+        err = engine_put(e, BYTES_LITERAL("c"), BYTES_LITERAL("3"), &allocator_system,
+                         ENGINE_SYNC, 0);
+        assert_int_equal(err, retry ? 0 : -EROFS);
+        assert_int_equal(engine_sync(e), retry ? 0 : -EROFS);
+        world_crash(&w, DISK_ALL_LOST);
+        err = world_try_open(&w, subject->ops, options);
+        if (!retry) {
+            assert_int_equal(err, 0);
+            assert_int_equal(engine_get(w.engine, BYTES_LITERAL("a"), &out), 0);
+            assert_int_equal(engine_get(w.engine, BYTES_LITERAL("b"), &out), -ENOENT);
+        } else {
+            /* "b" was acknowledged; its bytes never reached the device. */
+            assert_true(err == -EBADMSG || engine_get(w.engine, BYTES_LITERAL("b"), &out) != 0);
+        }
+        buffer_deinit(&out);
+        world_deinit(&w);
+        free(options);
+    }
 }
 
 /* ---- a full disk ---- */
 
 static void test_a_full_disk_leaves_no_half_batch_and_a_readable_engine(void **state)
 {
-    const struct engine_ops *ops = *state;
+    const struct subject *subject = *state;
+    void *options = subject_options(subject, SIZES_DEFAULT);
     for (int64_t room = 0; room < 700; room += test_is_soak() ? 1 : 13) {
         struct world w;
         struct oracle oracle = {0};
         struct engine_batch batch = {0};
         world_init(&w, WORLD_DISK, 1);
-        struct engine *e = world_open(&w, ops, NULL);
+        struct engine *e = world_open(&w, subject->ops, options);
         make_batch(&batch, 1);
         assert_int_equal(engine_write(e, &batch, ENGINE_SYNC, 0), 0);
         oracle_apply(&oracle, &batch);
@@ -198,230 +415,56 @@ static void test_a_full_disk_leaves_no_half_batch_and_a_readable_engine(void **s
         oracle_deinit(&oracle);
         world_deinit(&w);
     }
-}
-
-/* ---- failed syncs ---- */
-
-static void set_policy(const struct engine_ops *ops, void *options, const char *word)
-{
-    for (size_t i = 0; i < ops->options_count; i++)
-        if (strcmp(ops->options[i].name, "on_sync_failure") == 0)
-            for (int32_t j = 0; ops->options[i].words[j]; j++)
-                if (strcmp(ops->options[i].words[j], word) == 0)
-                    *(int32_t *)((char *)options + ops->options[i].offset) = j;
-}
-
-/* `panic` loses nothing it acknowledged; `retry` does: the reason why panic is the default. */
-static void test_after_a_failed_sync_panic_refuses_and_retry_lies(void **state)
-{
-    const struct engine_ops *ops = *state;
-    for (int retry = 0; retry < 2; retry++) {
-        struct world w;
-        struct buffer out = {.allocator = &allocator_system};
-        static char big[20000]; /* pages of its own, which no later write dirties again */
-        void *options = malloc(ops->options_size);
-        assert_int_equal(
-            options_default(ops->options, ops->options_count, options, ops->options_size), 0);
-        memset(big, 'b', sizeof(big));
-        set_policy(ops, options, retry ? "retry" : "panic");
-        world_init(&w, WORLD_DISK, 1);
-        struct engine *e = world_open(&w, ops, options);
-        assert_int_equal(engine_put(e, BYTES_LITERAL("a"), BYTES_LITERAL("1"),
-                                    &allocator_system, ENGINE_SYNC, 0),
-                         0);
-        disk_fault_add(w.disk, &(struct disk_fault){.kind = DISK_SYNC_ERROR, .count = 1});
-        int err = engine_put(e, BYTES_LITERAL("b"), bytes_of(big, sizeof(big)),
-                             &allocator_system, ENGINE_SYNC, 0);
-        assert_int_equal(err, retry ? 0 : -EIO);
-        assert_int_equal(engine_get(e, BYTES_LITERAL("a"), &out), 0);
-        err = engine_put(e, BYTES_LITERAL("c"), BYTES_LITERAL("3"), &allocator_system,
-                         ENGINE_SYNC, 0);
-        assert_int_equal(err, retry ? 0 : -EROFS);
-        assert_int_equal(engine_sync(e), retry ? 0 : -EROFS);
-        world_crash(&w, DISK_ALL_LOST);
-        err = world_try_open(&w, ops, options);
-        if (!retry) {
-            assert_int_equal(err, 0);
-            assert_int_equal(engine_get(w.engine, BYTES_LITERAL("a"), &out), 0);
-            assert_int_equal(engine_get(w.engine, BYTES_LITERAL("b"), &out), -ENOENT);
-        } else {
-            /* "b" was acknowledged; its bytes never reached the device. */
-            assert_true(err == -EBADMSG || engine_get(w.engine, BYTES_LITERAL("b"), &out) != 0);
-        }
-        buffer_deinit(&out);
-        world_deinit(&w);
-        free(options);
-    }
-}
-
-/* ---- flipped bits ---- */
-
-#define IMAGE_FILES 32
-
-struct image {
-    struct {
-        char path[300];
-        unsigned char *data;
-        uint64_t size;
-    } files[IMAGE_FILES];
-    size_t count;
-};
-
-static int image_file(void *context, const char *name, bool is_directory)
-{
-    struct image *image = context;
-    assert_false(is_directory);
-    assert_true(image->count < IMAGE_FILES);
-    snprintf(image->files[image->count++].path, 300, "data/%s", name);
-    return 0;
-}
-
-static void image_read(struct world *w, struct image *image)
-{
-    image->count = 0;
-    assert_int_equal(vfs_list(w->host.vfs, "data", image_file, image), 0);
-    for (size_t i = 0; i < image->count; i++) {
-        struct vfs_file *f;
-        assert_int_equal(vfs_open(w->host.vfs, image->files[i].path, VFS_READ, &f), 0);
-        assert_int_equal(vfs_size(f, &image->files[i].size), 0);
-        image->files[i].data = malloc(image->files[i].size + 1);
-        assert_int_equal(vfs_read(f, 0, image->files[i].data, image->files[i].size, VFS_LOG),
-                         (int64_t)image->files[i].size);
-        vfs_close(f);
-    }
-}
-
-static int unlink_file(void *context, const char *name, bool is_directory)
-{
-    char path[300];
-    (void)is_directory;
-    snprintf(path, sizeof(path), "data/%s", name);
-    return vfs_unlink(context, path);
-}
-
-static void image_write(struct world *w, const struct image *image)
-{
-    assert_int_equal(vfs_list(w->host.vfs, "data", unlink_file, w->host.vfs), 0);
-    for (size_t i = 0; i < image->count; i++) {
-        struct vfs_file *f;
-        assert_int_equal(
-            vfs_open(w->host.vfs, image->files[i].path, VFS_WRITE | VFS_CREATE, &f), 0);
-        assert_int_equal(
-            vfs_write(f, 0, bytes_of(image->files[i].data, image->files[i].size), VFS_LOG), 0);
-        vfs_close(f);
-    }
-}
-
-/* Every key reads as the oracle says, or the damage is reported. True when it was reported. */
-static bool reads_right_or_says_so(struct world *w, const struct oracle *oracle)
-{
-    struct buffer out = {.allocator = &allocator_system};
-    bool is_reported = false;
-    for (size_t i = 0; i < oracle->count; i++) {
-        int err = engine_get(w->engine, oracle_key(oracle, i), &out);
-        if (err == -EBADMSG && strstr(engine_error(w->engine), "at offset"))
-            is_reported = true;
-        else if (err || !bytes_equal(buffer_bytes(&out), oracle_value(oracle, i)))
-            fail_msg("a flipped bit gave another value (errno %d)", -err);
-    }
-    int differs = oracle_compare(oracle, w->engine);
-    if (differs != 0 && differs != -EBADMSG)
-        fail_msg("a flipped bit changed a scan: %d", differs);
-    buffer_deinit(&out);
-    return is_reported || differs != 0;
-}
-
-static void test_a_flipped_bit_is_detected_or_harmless(void **state)
-{
-    const struct engine_ops *ops = *state;
-    void *options = small_options(ops);
-    struct world w;
-    struct outcome o = {0};
-    struct image image;
-    uint64_t flips = 0, detected = 0, reported_later = 0;
-    world_init(&w, WORLD_DISK, 1);
-    world_open(&w, ops, options);
-    run(&w, &o);
-    bool more = true;
-    while (more) assert_int_equal(engine_maintain(w.engine, 4000, 0, &more), 0);
-    struct engine_batch batch = {0};
-    make_batch(&batch, 3);
-    assert_int_equal(engine_write(w.engine, &batch, ENGINE_SYNC, 0), 0);
-    oracle_apply(&o.sure, &batch);
-    engine_batch_deinit(&batch);
-    world_close(&w);
-    image_read(&w, &image);
-    for (size_t i = 0; i < image.count; i++)
-        for (uint64_t at = 0; at < image.files[i].size; at++)
-            for (int bit = 0; bit < 8; bit++) {
-                if (!test_is_soak() && bit != (int)(at * 5 % 8)) continue;
-                unsigned char *byte = &image.files[i].data[at];
-                *byte ^= (unsigned char)(1 << bit);
-                image_write(&w, &image);
-                flips++;
-                int err = world_try_open(&w, ops, options);
-                if (err) {
-                    assert_int_equal(err, -EBADMSG);
-                    assert_non_null(strstr((char *)w.open_error.data, "at offset"));
-                    detected++;
-                } else {
-                    reads_right_or_says_so(&w, &o.sure);
-                    world_close(&w);
-                }
-                *byte ^= (unsigned char)(1 << bit);
-                /* The same flip under an open engine. */
-                if (at % 7 != 0) continue;
-                struct vfs_file *f;
-                unsigned char flipped = *byte ^ (unsigned char)(1 << bit);
-                image_write(&w, &image);
-                world_open(&w, ops, options);
-                if (vfs_open(w.host.vfs, image.files[i].path, VFS_WRITE, &f) == 0) {
-                    assert_int_equal(vfs_write(f, at, bytes_of(&flipped, 1), VFS_LOG), 0);
-                    vfs_close(f);
-                    reported_later += reads_right_or_says_so(&w, &o.sure);
-                }
-                world_close(&w);
-            }
-    print_message(
-        "%s: %llu flips in %zu files, %llu found at open; under an open engine %llu\n",
-        ops->name, (unsigned long long)flips, image.count, (unsigned long long)detected,
-        (unsigned long long)reported_later);
-    assert_true(detected > flips * 9 / 10 && reported_later > 0);
-    for (size_t i = 0; i < image.count; i++) free(image.files[i].data);
-    oracle_deinit(&o.sure);
-    oracle_deinit(&o.maybe);
-    world_deinit(&w);
     free(options);
 }
 
-#define T(f)                                                                                   \
-    {                                                                                          \
-#f, f                                                                                  \
+/* A disk that stays full while the engine has work to do, and then has room again: maintenance
+ * goes on where it stood. */
+static void test_maintenance_goes_on_when_a_full_disk_has_room_again(void **state)
+{
+    const struct subject *subject = *state;
+    void *options = subject_options(subject, SIZES_SMALL);
+    for (int64_t room = 0; room < 12000; room += test_is_soak() ? 97 : 1213) {
+        struct world w;
+        struct outcome o = {0};
+        snprintf(context, sizeof(context), "%s, %lld bytes of room", subject->name,
+                 (long long)room);
+        world_init(&w, WORLD_DISK, 1);
+        world_open(&w, subject->ops, options);
+        run(&w, &o, 0, 8);
+        uint32_t fault =
+            disk_fault_add(w.disk, &(struct disk_fault){.kind = DISK_FULL, .bytes = room});
+        run(&w, &o, 8, 20);
+        check_readable(w.engine, &o);
+        disk_fault_remove(w.disk, fault);
+        assert_int_equal(reopen(&w), 0);
+        check_reopened(w.engine, &o);
+        run(&w, &o, 20, 30);
+        assert_false(o.has_failed_batch);
+        bool more = true;
+        for (int slices = 0; more && slices < 20000; slices++)
+            assert_int_equal(engine_maintain(w.engine, 4000, 0, &more), 0);
+        assert_false(more);
+        assert_int_equal(oracle_compare(&o.sure, w.engine), 0);
+        outcome_deinit(&o);
+        world_deinit(&w);
     }
-static const struct {
-    const char *name;
-    CMUnitTestFunction f;
-} suite[] = {T(test_eio_at_every_operation),
-             T(test_enospc_at_every_operation),
-             T(test_every_allocation_fails),
-             T(test_a_full_disk_leaves_no_half_batch_and_a_readable_engine),
-             T(test_after_a_failed_sync_panic_refuses_and_retry_lies),
-             T(test_a_flipped_bit_is_detected_or_harmless)};
-#define SUITE_COUNT (sizeof(suite) / sizeof(suite[0]))
+    free(options);
+}
+
+static const struct suite_test suite[] = {
+    T(test_eio_at_every_operation),
+    T(test_enospc_at_every_operation),
+    T(test_every_write_stops_half_way),
+    T(test_every_allocation_fails),
+    T(test_a_disk_that_goes_away_loses_nothing_acknowledged),
+    T(test_every_sync_fails_under_either_policy),
+    T(test_after_a_failed_sync_panic_refuses_and_retry_lies),
+    T(test_a_full_disk_leaves_no_half_batch_and_a_readable_engine),
+    T(test_maintenance_goes_on_when_a_full_disk_has_room_again),
+};
 
 int main(void)
 {
-    struct CMUnitTest tests[16 * SUITE_COUNT];
-    static char names[16 * SUITE_COUNT][128];
-    size_t count = 0;
-    for (size_t i = 0; engine_registry[i] && i < 16; i++)
-        for (size_t j = 0; j < SUITE_COUNT; j++, count++) {
-            snprintf(names[count], sizeof(names[count]), "%s[%s]", suite[j].name,
-                     engine_registry[i]->name);
-            tests[count] =
-                (struct CMUnitTest){.name = names[count],
-                                    .test_func = suite[j].f,
-                                    .initial_state = (void *)(uintptr_t)engine_registry[i]};
-        }
-    return _cmocka_run_group_tests("engine faults", tests, count, NULL, NULL);
+    return suite_run("engine faults", suite, sizeof(suite) / sizeof(suite[0]), SUITE_DISK);
 }

@@ -1,0 +1,297 @@
+/* The subjects of the suites: every engine in the registry, with every alternative of its
+ * algorithm, in sizes small enough that a hundred batches reach all of its machinery.
+ *
+ *     int main(void) { return suite_run("engine model", suite, SUITE_COUNT, SUITE_DISK); }
+ *     static void test_x(void **state) { const struct subject *subject = *state; ... }
+ *
+ * Nothing here names an engine but the table of what its workload must have set off. A variant
+ * is an engine with one of its words changed: every option of type WORD but the policies below
+ * gives one variant a word that is not its default ("hash index=segment"). Sizes are set by
+ * option name (small_sizes); an engine that lacks an option skips it, one whose bounds are
+ * narrower gets the bound.
+ */
+#ifndef FAULTLINE_TESTS_ENGINES_VARIANTS_H
+#define FAULTLINE_TESTS_ENGINES_VARIANTS_H
+
+#include "tests/engines/harness.h"
+
+#define VARIANTS_MAX 32
+
+struct subject {
+    char name[64]; /* "hash index=segment" */
+    const struct engine_ops *ops;
+    char word_option[32], word[32]; /* the word that makes the variant; "" for the plain one */
+    enum world_kind kind;
+};
+
+/* ---- options by name ---- */
+
+static UNUSED const struct option *option_find(const struct engine_ops *ops, const char *name)
+{
+    for (size_t i = 0; i < ops->options_count; i++)
+        if (strcmp(ops->options[i].name, name) == 0) return &ops->options[i];
+    return NULL;
+}
+
+/* Sets an option from its text; false when the engine has no such option or word. */
+static UNUSED bool option_set(const struct engine_ops *ops, void *options, const char *name,
+                              const char *text)
+{
+    const struct option *option = option_find(ops, name);
+    if (!option) return false;
+    void *field = (char *)options + option->offset;
+    if (option->type == OPTION_WORD || option->type == OPTION_YESNO) {
+        static const char *const yesno[] = {"no", "yes", NULL};
+        const char *const *words = option->type == OPTION_WORD ? option->words : yesno;
+        for (int32_t i = 0; words[i]; i++)
+            if (strcmp(words[i], text) == 0) {
+                *(int32_t *)field = i;
+                return true;
+            }
+        return false;
+    }
+    int64_t value;
+    const char *why = "";
+    if (quantity_parse(option->type, text, &value, &why))
+        fail_msg("%s of %s: '%s' %s", name, ops->name, text, why);
+    if (option->low || option->high) {
+        if (value < option->low) value = option->low;
+        if (value > option->high) value = option->high;
+    }
+    *(int64_t *)field = value;
+    return true;
+}
+
+/* ---- how small ---- */
+
+enum smallness {
+    SIZES_DEFAULT, /* as delivered */
+    SIZES_TINY,    /* a few records fill anything */
+    SIZES_SMALL,   /* batches of some kilobytes: the crash and fault suites */
+    SIZES_MODEL    /* a database of some hundred kilobytes */
+};
+
+static const struct {
+    const char *option, *text[4];
+} small_sizes[] = {
+    {"segment_size", {NULL, "512B", "2KiB", "8KiB"}},
+    {"merge_threshold", {NULL, "10%", "30%", NULL}},
+    {"merge_segments", {NULL, "2", "2", "2"}},
+    {"memtable_size", {NULL, "512B", "2KiB", "8KiB"}},
+    {"table_size", {NULL, "512B", "2KiB", "8KiB"}},
+    {"file_size", {NULL, "512B", "2KiB", "8KiB"}},
+    {"target_file_size", {NULL, "512B", "2KiB", "8KiB"}},
+    {"block_size", {NULL, "512B", "512B", "1KiB"}},
+    {"page_size", {NULL, "512B", "512B", "1KiB"}},
+    {"cache_size", {NULL, "512B", "4KiB", "16KiB"}},
+    {"block_cache_size", {NULL, "512B", "4KiB", "16KiB"}},
+    {"wal_size", {NULL, "1KiB", "4KiB", "16KiB"}},
+    {"checkpoint_size", {NULL, "1KiB", "4KiB", "16KiB"}},
+    {"level_size", {NULL, "1KiB", "4KiB", "16KiB"}},
+    {"level_base", {NULL, "1KiB", "4KiB", "16KiB"}},
+    {"level_base_size", {NULL, "1KiB", "4KiB", "16KiB"}},
+    {"level0_tables", {NULL, "2", "2", "3"}},
+    {"level0_files", {NULL, "2", "2", "3"}},
+    {"fanout", {NULL, "2", "2", "4"}},
+    {"size_ratio", {NULL, "2", "2", "4"}},
+    {"level_ratio", {NULL, "2", "2", "4"}},
+    {"tier_tables", {NULL, "2", "2", "3"}},
+};
+
+/* The caller frees it. */
+static UNUSED void *subject_options(const struct subject *subject, enum smallness smallness)
+{
+    const struct engine_ops *ops = subject->ops;
+    void *options = malloc(ops->options_size + 1);
+    assert_non_null(options);
+    assert_int_equal(
+        options_default(ops->options, ops->options_count, options, ops->options_size), 0);
+    for (size_t i = 0; i < sizeof(small_sizes) / sizeof(small_sizes[0]); i++) {
+        const struct option *option = option_find(ops, small_sizes[i].option);
+        const char *text = small_sizes[i].text[smallness];
+        if (option && text &&
+            (option->type == OPTION_INT || option->type == OPTION_SIZE ||
+             option->type == OPTION_FRACTION))
+            option_set(ops, options, small_sizes[i].option, text);
+    }
+    if (subject->word[0])
+        assert_true(option_set(ops, options, subject->word_option, subject->word));
+    return options;
+}
+
+/* ---- what a workload must have set off ---- */
+
+/* A workload that never merges proves nothing about merges: after it, the spy must have seen at
+ * least so much of each. An engine that is not listed must have removed or replaced files. */
+struct background {
+    const char *engine;
+    uint64_t flush_writes, compaction_writes, renames, unlinks;
+};
+
+static const struct background backgrounds[] = {
+    {"log", 0, 0, 1, 0}, /* it has no background work: its file appears by rename */
+    {"hash", 0, 8, 4, 8},
+    {NULL, 1, 1, 2, 2},
+};
+
+static UNUSED void assert_background(const struct subject *subject, const struct spy *spy,
+                                     const char *where)
+{
+    const struct background *b = backgrounds;
+    while (b->engine && strcmp(b->engine, subject->ops->name) != 0) b++;
+    uint64_t flushes = spy->writes[VFS_FLUSH], compactions = spy->writes[VFS_COMPACTION];
+    uint64_t renames = spy->calls[SPY_RENAME], unlinks = spy->calls[SPY_UNLINK];
+    if (flushes < b->flush_writes || compactions < b->compaction_writes ||
+        renames < b->renames || unlinks < b->unlinks)
+        fail_msg("%s: the workload of %s sets off too little: %llu flush writes, %llu "
+                 "compaction writes, %llu renames, %llu unlinks",
+                 subject->name, where, (unsigned long long)flushes,
+                 (unsigned long long)compactions, (unsigned long long)renames,
+                 (unsigned long long)unlinks);
+}
+
+/* ---- inspection ---- */
+
+struct findings {
+    uint64_t items, notes, problems;
+    char first[300]; /* problem: "file at offset: text" */
+};
+
+static UNUSED void finding_count(void *context, enum engine_finding finding, const char *file,
+                                 uint64_t offset, const char *text)
+{
+    struct findings *f = context;
+    f->items += finding == FINDING_ITEM;
+    f->notes += finding == FINDING_NOTE;
+    if (finding == FINDING_PROBLEM && f->problems++ == 0)
+        snprintf(f->first, sizeof(f->first), "%s at %llu: %s", file, (unsigned long long)offset,
+                 text);
+}
+
+/* Looks into a directory that nobody has open. Nothing may be left in memory, no file open. */
+static UNUSED struct findings world_inspect(struct world *w, const struct engine_ops *ops,
+                                            const char *dir)
+{
+    struct findings f = {0};
+    struct engine_inspector inspector = {finding_count, &f, true};
+    uint64_t bytes = w->heap.bytes, files = w->spy.open_files;
+    int err = engine_inspect(ops, &w->host, dir, &inspector);
+    if (err) fail_msg("%s: inspection fails: errno %d", ops->name, -err);
+    assert_int_equal(w->heap.bytes, bytes);
+    assert_int_equal(w->spy.open_files, files);
+    return f;
+}
+
+/* ---- what was tried, in one line an engine ---- */
+
+static struct tally {
+    const char *engine, *what;
+    uint64_t count;
+} tallies[64];
+
+static UNUSED void tally(const struct subject *subject, const char *what, uint64_t count)
+{
+    struct tally *t = tallies;
+    while (t->what && (strcmp(t->engine, subject->ops->name) != 0 || t->what != what)) t++;
+    assert_true(t < tallies + 63);
+    t->engine = subject->ops->name;
+    t->what = what;
+    t->count += count;
+}
+
+static UNUSED void tallies_print(void)
+{
+    for (size_t i = 0; engine_registry[i]; i++) {
+        const char *comma = "";
+        printf("%s:", engine_registry[i]->name);
+        for (const struct tally *t = tallies; t->what; t++)
+            if (strcmp(t->engine, engine_registry[i]->name) == 0) {
+                printf("%s %llu %s", comma, (unsigned long long)t->count, t->what);
+                comma = ",";
+            }
+        printf("\n");
+    }
+    fflush(stdout);
+}
+
+/* ---- every subject in every test ---- */
+
+struct suite_test {
+    const char *name;
+    CMUnitTestFunction f;
+};
+#define T(f)                                                                                   \
+    {                                                                                          \
+#f, f                                                                                  \
+    }
+
+#define SUITE_DISK 1u
+#define SUITE_REAL 2u
+
+/* Words that say how to react, not how to store. */
+static UNUSED bool option_is_policy(const char *name)
+{
+    return strcmp(name, "on_sync_failure") == 0 || strcmp(name, "sync") == 0;
+}
+
+static UNUSED size_t subjects_list(struct subject *subjects, enum world_kind kind)
+{
+    size_t count = 0;
+    for (size_t i = 0; engine_registry[i]; i++) {
+        const struct engine_ops *ops = engine_registry[i];
+        struct subject *plain = &subjects[count++];
+        *plain = (struct subject){.ops = ops, .kind = kind};
+        snprintf(plain->name, sizeof(plain->name), "%s", ops->name);
+        void *defaults = subject_options(plain, SIZES_DEFAULT);
+        for (size_t j = 0; j < ops->options_count; j++) {
+            const struct option *option = &ops->options[j];
+            if (option->type != OPTION_WORD || option_is_policy(option->name)) continue;
+            int32_t standard = *(int32_t *)((char *)defaults + option->offset);
+            for (int32_t word = 0; option->words[word]; word++) {
+                if (word == standard) continue;
+                struct subject *other = &subjects[count++];
+                assert_true(count <= VARIANTS_MAX);
+                *other = *plain;
+                snprintf(other->word_option, sizeof(other->word_option), "%s", option->name);
+                snprintf(other->word, sizeof(other->word), "%s", option->words[word]);
+                snprintf(other->name, sizeof(other->name), "%s %.30s=%.20s", ops->name,
+                         other->word_option, other->word);
+            }
+        }
+        free(defaults);
+    }
+    return count;
+}
+
+/* Runs all tests over all subjects; ONLY= a pattern that names must match ("*hash*"). */
+static UNUSED int suite_run(const char *title, const struct suite_test *suite,
+                            size_t suite_count, unsigned worlds)
+{
+    struct subject *subjects = calloc(VARIANTS_MAX * 2, sizeof(*subjects));
+    size_t subjects_count = 0, count = 0;
+    if (worlds & SUITE_DISK)
+        subjects_count += subjects_list(subjects + subjects_count, WORLD_DISK);
+    if (worlds & SUITE_REAL)
+        subjects_count += subjects_list(subjects + subjects_count, WORLD_REAL);
+    struct CMUnitTest *tests = calloc(subjects_count * suite_count, sizeof(*tests));
+    char(*names)[160] = calloc(subjects_count * suite_count, sizeof(*names));
+    for (size_t i = 0; i < subjects_count; i++)
+        for (size_t j = 0; j < suite_count; j++, count++) {
+            const char *world = worlds == SUITE_DISK             ? ""
+                                : subjects[i].kind == WORLD_DISK ? ", disk"
+                                                                 : ", real";
+            snprintf(names[count], sizeof(names[count]), "%s[%s%s]", suite[j].name,
+                     subjects[i].name, world);
+            tests[count] = (struct CMUnitTest){
+                .name = names[count], .test_func = suite[j].f, .initial_state = &subjects[i]};
+        }
+    if (getenv("ONLY")) cmocka_set_test_filter(getenv("ONLY"));
+    int failed = _cmocka_run_group_tests(title, tests, count, NULL, NULL);
+    if (tallies[0].what) tallies_print();
+    free(names);
+    free(tests);
+    free(subjects);
+    return failed;
+}
+
+#endif
