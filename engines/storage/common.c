@@ -107,6 +107,29 @@ void engine_open_failed(struct engine *engine)
 
 /* ---- order ---- */
 
+#define KEY_TEXT_BYTES 64u /* of a key that are shown: four characters each at most */
+
+const char *engine_key_text(char out[ENGINE_KEY_TEXT], struct bytes key)
+{
+    const unsigned char *p = key.data;
+    size_t shown = key.size < KEY_TEXT_BYTES ? key.size : KEY_TEXT_BYTES, at = 0;
+    out[at++] = '"';
+    for (size_t i = 0; i < shown; i++) {
+        bool is_quoted = p[i] == '"' || p[i] == '\\';
+        if (is_quoted) out[at++] = '\\';
+        if (p[i] >= 0x20 && p[i] < 0x7f)
+            out[at++] = (char)p[i];
+        else
+            at += (size_t)snprintf(out + at, ENGINE_KEY_TEXT - at, "\\x%02x", p[i]);
+    }
+    out[at++] = '"';
+    if (shown < key.size)
+        snprintf(out + at, ENGINE_KEY_TEXT - at, "... (%zu bytes)", key.size);
+    else
+        out[at] = '\0';
+    return out;
+}
+
 bool engine_range_holds(const struct engine_range *range, struct bytes key)
 {
     if (range->has_from && bytes_compare(key, range->from) < 0) return false;

@@ -46,6 +46,11 @@ int engine_fail(struct engine *engine, int err, const char *format, ...)
 /* Hands the error text of an engine that could not be opened to the host. */
 void engine_open_failed(struct engine *engine);
 
+/* A key for people, as engine_inspect() tells it: in quotes, printable, what is not as \xHH,
+ * cut behind 64 bytes with its size said. Returns out. */
+#define ENGINE_KEY_TEXT 320u
+const char *engine_key_text(char out[ENGINE_KEY_TEXT], struct bytes key);
+
 /* True when the key lies in the range. */
 bool engine_range_holds(const struct engine_range *range, struct bytes key);
 

@@ -16,6 +16,10 @@ const struct command command_table[] = {
      command_check},
     {"report", "DIR...", "draw the plots of result folders", command_report},
     {"bench", "kernel [--json]", "measure the event kernel: hold and PHOLD", command_bench},
+    {"engine-dump", "DIR [--engine NAME] [--limit N] [--all] [--json]",
+     "look inside the files of a storage engine", command_engine_dump},
+    {"engine-check", "DIR [--engine NAME] [--all] [--json]",
+     "verify the files of a storage engine and locate damage", command_engine_check},
     {"list", "engines|schemes|checks|measures|actions|triggers|presets|operations|scenarios",
      "what there is, a line each", command_list},
     {"explain", "WORD",
@@ -33,7 +37,7 @@ static void usage(FILE *out)
           "deterministic process.\n\n",
           out);
     for (const struct command *command = command_table; command->name; command++)
-        fprintf(out, "  %-10s %s\n", command->name, command->doc);
+        fprintf(out, "  %-12s %s\n", command->name, command->doc);
     fputs("\nExample: faultline run scenarios/incidents/github-2012-stale-promotion.yaml\n"
           "'faultline COMMAND --help' tells more. Exit status: 0 all met; 1 an expectation not "
           "met; 2 bad usage or input;\n"
@@ -53,7 +57,7 @@ int main(int argc, char **argv)
         usage(stdout);
         return EXIT_MET;
     }
-    const char *names[16];
+    const char *names[32];
     size_t count = 0;
     for (const struct command *command = command_table; command->name; command++) {
         if (!strcmp(word, command->name)) {

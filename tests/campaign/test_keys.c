@@ -154,6 +154,7 @@ static const struct row rows[] = {
     {"replication.scheme", "", "single_leader", "none", NULL},
     {"replication.leader", "", "a", "b", NULL},
     {"engine{log}.block_size", "engine.name=log; " COLD, "512B", "64KiB", NULL},
+    {"engine{log}.index", "engine.name=log; " COLD, "none", "memory", NULL},
     {"engine{log}.on_sync_failure",
      "replication={scheme: none}; engine.name=log; " TIMELINE(
          "at: 1s, sync_error: {node: a, count: 1}"),

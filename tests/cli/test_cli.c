@@ -93,8 +93,9 @@ static void test_help_and_every_subcommands_help_exit_0(void **state)
     assert_int_equal(faultline("--help"), 0);
     SAYS("run");
     SAYS("Exit status");
-    static const char *const commands[] = {"run",  "check",   "report",   "bench",
-                                           "list", "explain", "validate", "schema"};
+    static const char *const commands[] = {"run",         "check",       "report",   "bench",
+                                           "list",        "explain",     "validate", "schema",
+                                           "engine-dump", "engine-check"};
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
         assert_int_equal(faultline("%s --help", commands[i]), 0);
         SAYS("xample");

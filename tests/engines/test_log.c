@@ -103,7 +103,9 @@ static void test_bash_reads_what_log_wrote(void **state)
     put(e, "gone", "here");
     put(e, "back", "1");
     put(e, "empty", "");
-    put(e, "space", "San Francisco");
+    put(e, "space", "San Francisco, CA");
+    put(e, "json", "{\"name\":\"London\"}");
+    put(e, "lines", "1\n2 50%");
     engine_batch_delete(&batch, BYTES_LITERAL("gone"));
     engine_batch_delete(&batch, BYTES_LITERAL("back"));
     engine_batch_put(&batch, BYTES_LITERAL("back"), BYTES_LITERAL("2"));
@@ -117,7 +119,9 @@ static void test_bash_reads_what_log_wrote(void **state)
         assert_string_equal(bash(&w, "db_get back"), " 2\n");
         assert_string_equal(bash(&w, "db_get empty"), " \n");
         assert_string_equal(bash(&w, "db_get never"), "");
-        assert_string_equal(bash(&w, "db_get space"), " San%20Francisco\n");
+        assert_string_equal(bash(&w, "db_get space"), " San Francisco, CA\n");
+        assert_string_equal(bash(&w, "db_get json"), " {\"name\":\"London\"}\n");
+        assert_string_equal(bash(&w, "db_get lines"), " 1%0A2 50%25\n");
         world_close(&w);
     }
     world_deinit(&w);
@@ -236,23 +240,34 @@ static void test_the_file_is_as_the_essay_says(void **state)
     world_init(&w, WORLD_DISK, 1);
     struct engine *e = world_open(&w, log_ops(), NULL);
     put(e, "a", "1");
-    put(e, "\xff,", "b c");
+    put(e, "\xff,", "b c,\n");
     delete (e, "a");
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(engine_put(e, bytes_string(i ? "c" : "b"), bytes_string(i ? "3" : "2"),
+                                    &allocator_system, ENGINE_NO_SYNC, 0),
+                         0);
+    assert_int_equal(engine_sync(e), 0);
     world_close(&w);
     char *text = (char *)read_file(&w, &size), *line = text;
-    static const char *const expected[] = {"#+,0000000000,0000000000,00000000",
+    static const char *const expected[] = {"#+,0000000000,0,00000000",
                                            "#,0,",
-                                           "#+,000000002f,000000002f,",
+                                           "#+,0000000026,0,",
                                            "a, 1",
                                            "#,1,",
-                                           "#+,0000000063,0000000063,",
-                                           "%FF%2C, b%20c",
+                                           "#+,0000000051,0,",
+                                           "%FF%2C, b c,%0A",
                                            "#,1,",
-                                           "#+,00000000a0,00000000a0,",
+                                           "#+,0000000087,0,",
                                            "#del",
                                            "a,",
                                            "#,1,",
-                                           "#+,00000000d7,00000000d7,",
+                                           "#+,00000000b5,0,",
+                                           "b, 2",
+                                           "#,1,",
+                                           "#+,00000000e0,2b,", /* not synced: claims less */
+                                           "c, 3",
+                                           "#,1,",
+                                           "#+,000000010c,0,",
                                            "#,0,"}; /* the last batch is the mark of close */
     for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {
         char *end = strchr(line, '\n');
@@ -364,7 +379,7 @@ static void test_damage_in_the_middle_is_located(void **state)
     at[3] = '7';
     write_file(&w, bytes_of(whole, size));
     assert_int_equal(world_try_open(&w, log_ops(), NULL), -EBADMSG);
-    assert_non_null(strstr((char *)w.open_error.data, "data/database at offset 99:"));
+    assert_non_null(strstr((char *)w.open_error.data, "data/database at offset 81:"));
     at[3] = '2';
     write_file(&w, bytes_of(whole, size));
     e = world_open(&w, log_ops(), NULL);
@@ -391,13 +406,13 @@ static void test_a_tail_that_bash_would_not_write_is_cut(void **state)
         const char *tail;
         int kept;
     } tails[] = {
-        {"b, 1\nc\xff, 2\n", 1},                    /* not UTF-8 */
-        {"b, 1\nc\x01, 2\n", 1},                    /* a control character */
-        {"b, 1\nc, 2", 1},                          /* no newline */
-        {"b, 1\n#+\nc, 2\n", 1},                    /* the front of a begin line */
-        {"b, 1\n?,0000000010,00000000\nc, 2\n", 1}, /* its rear */
-        {"b, 1\nc, 2\n#,2,00000000\n", 0}, /* the end of a batch: all of it is suspect */
-        {"b, 1\nc\t\xc3\xbc, 2\n", 2},     /* a tab and an umlaut are nothing special */
+        {"b, 1\nc\xff, 2\n", 1},            /* not UTF-8 */
+        {"b, 1\nc\x01, 2\n", 1},            /* a control character */
+        {"b, 1\nc, 2", 1},                  /* no newline */
+        {"b, 1\n#+\nc, 2\n", 1},            /* the front of a begin line */
+        {"b, 1\n?,10,00000000\nc, 2\n", 1}, /* its rear */
+        {"b, 1\nc, 2\n#,2,00000000\n", 0},  /* the end of a batch: all of it is suspect */
+        {"b, 1\nc\t\xc3\xbc, 2\n", 2},      /* a tab and an umlaut are nothing special */
     };
     for (size_t i = 0; i < sizeof(tails) / sizeof(tails[0]); i++) {
         struct world w;

@@ -10,24 +10,28 @@
  *     foreign = any line of bash, "key, value" by db_set
  *     batch   = [ adopt ] begin { put | delete } commit
  *     adopt   = "#=," 10H "," 8H            from, CRC-32C of the foreign bytes [from, here)
- *     begin   = "#+," 10H "," 10H "," 8H    start, synced, CRC of the batch before (0: none)
+ *     begin   = "#+," 10H "," nH "," 8H     start, distance, CRC of the batch before (0: none)
  *     put     = key ", " value
  *     delete  = "#del" newline key ","
  *     commit  = "#," count "," 8H           items, CRC-32C of the batch up to these digits
  *
- *     offset in a begin line   0   3          13  14         24  25       33
- *                              #+, <start   > ,   <synced  > ,   <before> \n      34 bytes
+ *     offset in a begin line   0   3          13  14         14+n 15+n
+ *                              #+, <start   > ,   <distance>  ,   <before> \n
  *
- * A put of one pair costs 50 bytes beside its key and value. Keys and values of ours are
- * escaped: every byte outside [A-Za-z0-9_.-] is %XX, in upper case, so no line of ours but
- * these begins with '#', holds a second comma or a newline; the empty key is the line ",
- * value". Lines of bash are literal, whatever they hold: the key ends at the first comma, one
- * space behind it is not part of the value, and '%' means itself. Whose a line is, is decided
- * by whether a batch encloses it.
+ * start is the line's own offset; start - distance bytes of the file were durable when it was
+ * written ("synced", I4). A put of one pair costs 41 bytes beside its key and value when every
+ * put is synced (the distance is 0), 48 at most. Keys and values of ours are escaped, as %XX in
+ * upper case: in a key every byte outside [A-Za-z0-9_.-], in a value newline, '%' and NUL. So
+ * no line of ours but these begins with '#', a key holds no comma and nothing a newline; text
+ * and JSON stand in the file as they are, and values of random bytes grow by 2.3 %. The empty
+ * key is the line ", value". Lines of bash are literal, whatever they hold: the key ends at the
+ * first comma, one space behind it is not part of the value, and '%' means itself. Whose a line
+ * is, is decided by whether a batch encloses it.
  *
  * WHAT BASH SEES. db_get prints the value of the last line that matches, with the space that
- * db_set writes behind the comma; for a deleted key an empty line. Keys and values that need
- * escapes are seen escaped. `grep "^$1,"` takes the key for a regular expression: db_get a.c
+ * db_set writes behind the comma; for a deleted key an empty line. What needs escapes is seen
+ * escaped; a value that is not text in the locale of grep makes it say "binary file matches"
+ * (LC_ALL=C prints it). `grep "^$1,"` takes the key for a regular expression: db_get a.c
  * also matches the key abc, and db_get "#" or "#del" finds lines of ours. That is bash's side;
  * log compares bytes.
  *
@@ -57,6 +61,7 @@
  *       sectors is not taken for a continuation.
  *   I6  `database` appears by rename and begins with an empty batch (or adopted lines), so a
  *       torn first write never looks like a file of bash.
+ *   I7  With `index: memory` the index holds exactly the live keys of [0, end) (log_read.c).
  *
  * CRASH, by what was cut: the copy (database.new is removed at open, `database` is as before);
  * the rename (old or new, both whole); a batch (no commit line, or a checksum that fails: cut,
@@ -64,58 +69,41 @@
  * of them was promised); the truncate of a cut (repeated). After open everything readable is
  * durable: open syncs.
  *
- * LIMITS. 1 TiB a file; nothing is ever reclaimed; get reads the whole file, scan_open too and
- * keeps the live keys. A flipped bit in the batches since the last sync claim (those after the
- * last begin line, in a file that was not closed) looks like a torn write and is cut.
+ * COST. A write is one append, and one sync when asked; without an index get and scan_open read
+ * the whole file, with `index: memory` get is one read of one value, and open builds the index
+ * from one pass over the file (log_index.c says what it takes: some 40 to 60 bytes a key beyond
+ * the key). The file is the same either way. Which one a program wants, is the first lesson of
+ * storage engines: the log is the fastest there is to write and the slowest to read.
+ *
+ * LIMITS. 1 TiB a file; nothing is ever reclaimed; scan_open keeps the keys of its range, and
+ * without an index one entry for each of their lines, live or not. A flipped bit in the batches
+ * since the last sync claim (those after the last begin line, in a file that was not closed)
+ * looks like a torn write and is cut.
  */
 #include "engines/storage/log/log.h"
 
 #include <errno.h>
 
-#include "engines/storage/common.h"
-#include "engines/storage/log/log_parse.h"
+#include "engines/storage/log/log_inspect.h"
+#include "engines/storage/log/log_internal.h"
 
 #define KEY_SIZE_MAX 65536u /* bytes before escapes */
 #define VALUE_SIZE_MAX (16u << 20)
-#define KEPT_BUFFER 16384u /* capacity that the batch buffer keeps between writes */
-#define FILE_NAME "database"
-#define NEW_NAME "database.new"
 
-struct log_engine {
-    struct engine base;
-    struct log_options options;
-    char dir[ENGINE_PATH_SIZE];
-    struct vfs_file *file;
-    uint64_t end;         /* I1 */
-    uint64_t synced;      /* I2 */
-    uint64_t covered;     /* end of the last batch: [covered, end) awaits adoption */
-    uint32_t crc;         /* of the last batch, I5 */
-    uint32_t foreign_crc; /* of [covered, end) */
-    uint64_t cut_bytes;   /* dropped at open */
-    bool owes_mark;       /* batches have been written that no begin line claims, I4 */
-    bool is_read_only;    /* a write or sync has failed */
-    struct buffer batch;  /* the batch that is being written */
-};
-
-static struct log_engine *log_of(struct engine *engine)
+int log_corrupt(struct log_engine *log, uint64_t offset, const char *why)
 {
-    return (struct log_engine *)engine;
-}
-
-static int log_corrupt(struct log_engine *log, uint64_t offset, const char *why)
-{
-    return engine_fail(&log->base, -EBADMSG, "%s/" FILE_NAME " at offset %llu: %s", log->dir,
-                       (unsigned long long)offset, why);
+    return engine_fail(&log->base, -EBADMSG, "%s/" LOG_FILE_NAME " at offset %llu: %s",
+                       log->dir, (unsigned long long)offset, why);
 }
 
 static int log_io_failed(struct log_engine *log, int err, const char *what)
 {
-    return engine_fail(&log->base, err, "%s/" FILE_NAME ": %s failed (errno %d)", log->dir,
+    return engine_fail(&log->base, err, "%s/" LOG_FILE_NAME ": %s failed (errno %d)", log->dir,
                        what, -err);
 }
 
-static void reader_init(struct log_reader *reader, const struct log_engine *log, uint64_t limit,
-                        enum vfs_purpose purpose)
+void log_engine_reader(struct log_reader *reader, const struct log_engine *log, uint64_t limit,
+                       enum vfs_purpose purpose)
 {
     log_reader_init(reader, log->base.host.allocator, log->file, limit,
                     (size_t)log->options.block_size, purpose);
@@ -132,8 +120,8 @@ static int log_create(struct log_engine *log, struct vfs_file *from, uint64_t si
     struct vfs_file *file;
     uint32_t foreign = 0, crc = 0, whole;
     unsigned char last = '\n';
-    int err = engine_path(path, log->dir, NEW_NAME);
-    if (!err) err = engine_path(final_path, log->dir, FILE_NAME);
+    int err = engine_path(path, log->dir, LOG_NEW_NAME);
+    if (!err) err = engine_path(final_path, log->dir, LOG_FILE_NAME);
     if (err) return err;
     err = vfs_open(vfs, path, VFS_WRITE | VFS_CREATE | VFS_TRUNCATE, &file);
     if (err) return err;
@@ -172,11 +160,11 @@ static int log_open_file(struct log_engine *log)
     struct vfs *vfs = log->base.host.vfs;
     char path[ENGINE_PATH_SIZE];
     uint64_t size;
-    int err = engine_path(path, log->dir, NEW_NAME);
+    int err = engine_path(path, log->dir, LOG_NEW_NAME);
     if (err) return err;
     err = vfs_unlink(vfs, path);
     if (err && err != -ENOENT) return err;
-    err = engine_path(path, log->dir, FILE_NAME);
+    err = engine_path(path, log->dir, LOG_FILE_NAME);
     if (err) return err;
     err = vfs_open(vfs, path, VFS_WRITE, &log->file);
     if (err == -ENOENT) {
@@ -185,7 +173,7 @@ static int log_open_file(struct log_engine *log)
         struct log_reader reader;
         err = vfs_size(log->file, &size);
         if (!err) {
-            reader_init(&reader, log, size, VFS_RECOVERY);
+            log_engine_reader(&reader, log, size, VFS_RECOVERY);
             int is_foreign = log_is_foreign(&reader);
             log_reader_deinit(&reader);
             if (is_foreign == 0) return 0;
@@ -202,11 +190,12 @@ static int log_recover(struct log_engine *log)
 {
     struct log_reader reader;
     struct log_state state;
+    struct log_visitor index = {log_pending_item, log_pending_batch, log};
     uint64_t size, claimed = 0;
     int err = vfs_size(log->file, &size);
     if (err) return err;
-    reader_init(&reader, log, size, VFS_RECOVERY);
-    err = log_parse(&reader, NULL, &state);
+    log_engine_reader(&reader, log, size, VFS_RECOVERY);
+    err = log_parse(&reader, log_has_index(log) ? &index : NULL, &state);
     if (!err && state.is_damaged) err = log_claims_behind(&reader, &state, &claimed);
     log_reader_deinit(&reader);
     if (err) return err;
@@ -222,7 +211,10 @@ static int log_recover(struct log_engine *log)
      * from here on it is read, answered and built upon. */
     err = engine_file_sync(&log->base, log->file, VFS_RECOVERY, log->options.on_sync_failure);
     if (err) return err;
+    if (log_has_index(log)) err = log_pending_rest(log, state.end);
+    if (err) return err;
     log->end = log->synced = state.end;
+    log->batches = state.batches;
     log->covered = state.covered;
     log->crc = state.crc;
     log->foreign_crc = state.foreign_crc;
@@ -235,6 +227,9 @@ static void log_free(struct log_engine *log)
     const struct allocator *allocator = log->base.host.allocator;
     if (log->file) vfs_close(log->file);
     buffer_deinit(&log->batch);
+    buffer_deinit(&log->pending.keys);
+    buffer_deinit(&log->pending.entries);
+    log_index_deinit(&log->index);
     allocator_free(allocator, log, sizeof(*log));
 }
 
@@ -247,7 +242,8 @@ static int log_open(const struct engine_host *host, const char *dir, const void 
     log->base.ops = &engine_log;
     log->base.host = *host;
     log->options = *(const struct log_options *)options;
-    log->batch.allocator = host->allocator;
+    log->batch.allocator = log->index.allocator = host->allocator;
+    log->pending.keys.allocator = log->pending.entries.allocator = host->allocator;
     int err = engine_path(log->dir, "", dir);
     if (!err) err = engine_dir_ensure(host->vfs, dir);
     if (!err) err = log_open_file(log);
@@ -270,17 +266,20 @@ static int log_encode(struct log_engine *log, const struct engine_batch *batch, 
 {
     struct buffer *out = &log->batch;
     struct engine_batch_item item;
-    size_t position = 0;
+    size_t position = 0, value_from;
     buffer_clear(out);
+    log_pending_clear(log);
     int err =
         log->end > log->covered ? log_append_adopt(out, log->covered, log->foreign_crc) : 0;
     if (!err) err = log_append_begin(out, log->end + out->size, log->synced, log->crc);
-    while (!err && batch && engine_batch_next(batch, &position, &item))
-        err = log_append_item(out, &item);
+    while (!err && batch && engine_batch_next(batch, &position, &item)) {
+        err = log_append_item(out, &item, &value_from);
+        if (!err && log_has_index(log)) err = log_pending_write(log, &item, value_from);
+    }
     if (!err)
         err = log_append_commit(out, batch ? batch->count : 0, crc32c(0, out->data, out->size),
                                 whole);
-    return err;
+    return !err && log_has_index(log) ? log_pending_reserve(log) : err;
 }
 
 /* Appends a batch (NULL: a mark). */
@@ -290,7 +289,8 @@ static int log_append(struct log_engine *log, const struct engine_batch *batch, 
     int err = log_encode(log, batch, &whole);
     if (err) return err; /* nothing has been written */
     if (log->end + log->batch.size > LOG_OFFSET_MAX)
-        return engine_fail(&log->base, -EFBIG, "%s/" FILE_NAME ": the file is full", log->dir);
+        return engine_fail(&log->base, -EFBIG, "%s/" LOG_FILE_NAME ": the file is full",
+                           log->dir);
     err = vfs_write(log->file, log->end, buffer_bytes(&log->batch), VFS_LOG);
     if (err) log_io_failed(log, err, "write");
     if (!err && is_synced) {
@@ -301,13 +301,15 @@ static int log_append(struct log_engine *log, const struct engine_batch *batch, 
         log->is_read_only = log->options.on_sync_failure == SYNC_PANIC;
         return err;
     }
-    log->end += log->batch.size; /* I3 */
+    if (log_has_index(log)) log_pending_apply(log, log->end); /* I7 */
+    log->end += log->batch.size;                              /* I3 */
+    log->batches++;
     log->covered = log->end;
     log->crc = whole;
     log->foreign_crc = 0;
     if (is_synced) log->synced = log->end;
     log->owes_mark = batch != NULL;
-    if (log->batch.capacity > KEPT_BUFFER) buffer_deinit(&log->batch);
+    if (log->batch.capacity > LOG_KEPT_BUFFER) buffer_deinit(&log->batch);
     return 0;
 }
 
@@ -355,197 +357,6 @@ static void log_close(struct engine *engine)
     log_free(log);
 }
 
-/* ---- reading ---- */
-
-struct lookup {
-    struct bytes literal, escaped; /* the key as bash and as we write it */
-    struct buffer value;           /* of the last match, as it stands in the file */
-    bool is_found, is_literal;
-};
-
-static int lookup_item(void *context, const struct log_item *item)
-{
-    struct lookup *lookup = context;
-    if (!bytes_equal(item->key, item->is_literal ? lookup->literal : lookup->escaped)) return 0;
-    lookup->is_found = !item->is_delete;
-    lookup->is_literal = item->is_literal;
-    return buffer_assign(&lookup->value, item->value);
-}
-
-/* Visits every item of [0, end). What was good at open and is not now is rot. */
-static int log_visit(struct log_engine *log, const struct log_visitor *visitor)
-{
-    struct log_reader reader;
-    struct log_state state;
-    reader_init(&reader, log, log->end, VFS_USER_READ);
-    int err = log_parse(&reader, visitor, &state);
-    log_reader_deinit(&reader);
-    if (err) return err;
-    if (state.is_damaged) return log_corrupt(log, state.damage_offset, state.damage);
-    if (state.end != log->end)
-        return log_corrupt(log, state.end, "the file is shorter than it was");
-    return 0;
-}
-
-static int value_decode(struct buffer *value, struct bytes raw, bool is_literal)
-{
-    buffer_clear(value);
-    return is_literal ? buffer_assign(value, raw) : log_unescape(value, raw);
-}
-
-static int log_get(struct engine *engine, struct bytes key, struct buffer *value)
-{
-    struct log_engine *log = log_of(engine);
-    const struct allocator *allocator = engine->host.allocator;
-    struct buffer escaped = {.allocator = allocator};
-    struct lookup lookup = {.literal = key, .value = {.allocator = allocator}};
-    struct log_visitor visitor = {lookup_item, &lookup};
-    int err = log_escape(&escaped, key);
-    if (!err) {
-        lookup.escaped = buffer_bytes(&escaped);
-        err = log_visit(log, &visitor);
-    }
-    if (!err && !lookup.is_found) err = -ENOENT;
-    if (!err) err = value_decode(value, buffer_bytes(&lookup.value), lookup.is_literal);
-    buffer_deinit(&lookup.value);
-    buffer_deinit(&escaped);
-    return err;
-}
-
-/* ---- scans ---- */
-
-struct scan_entry {
-    uint64_t value_offset; /* in the file, which never changes below `end`: the snapshot */
-    uint64_t key_offset;   /* in cursor->keys */
-    uint64_t order;        /* of the line: the last one of a key counts */
-    uint32_t key_size, value_size;
-    uint32_t value_crc; /* of the value as it stands in the file */
-    bool is_delete, is_literal;
-};
-
-struct log_cursor {
-    struct engine_cursor base;
-    bool is_reverse;
-    struct buffer keys;    /* unescaped */
-    struct buffer entries; /* of struct scan_entry, in key order */
-    size_t next, count;
-    struct buffer raw, value; /* of the current entry */
-};
-
-struct gather {
-    struct log_cursor *cursor;
-    const struct engine_range *range;
-    uint64_t order;
-};
-
-static int gather_item(void *context, const struct log_item *item)
-{
-    struct gather *gather = context;
-    struct log_cursor *c = gather->cursor;
-    size_t before = c->keys.size;
-    int err = item->is_literal ? buffer_append(&c->keys, item->key.data, item->key.size)
-                               : log_unescape(&c->keys, item->key);
-    if (err) return err;
-    struct bytes key = bytes_of(c->keys.data + before, c->keys.size - before);
-    if (!engine_range_holds(gather->range, key)) {
-        c->keys.size = before;
-        return 0;
-    }
-    struct scan_entry entry = {.value_offset = item->value_offset,
-                               .key_offset = before,
-                               .order = gather->order++,
-                               .key_size = (uint32_t)key.size,
-                               .value_size = (uint32_t)item->value.size,
-                               .value_crc = crc32c(0, item->value.data, item->value.size),
-                               .is_delete = item->is_delete,
-                               .is_literal = item->is_literal};
-    return buffer_append(&c->entries, &entry, sizeof(entry));
-}
-
-static struct bytes entry_key(const struct log_cursor *c, const struct scan_entry *entry)
-{
-    return bytes_of(c->keys.data + entry->key_offset, entry->key_size);
-}
-
-static int entry_compare(const void *context, const void *a, const void *b)
-{
-    const struct scan_entry *x = a, *y = b;
-    int order = bytes_compare(entry_key(context, x), entry_key(context, y));
-    return order ? order : (x->order > y->order) - (x->order < y->order);
-}
-
-/* Keeps the last entry of each key, and drops it when it is a delete. */
-static void entries_settle(struct log_cursor *c)
-{
-    struct scan_entry *entries = (struct scan_entry *)(void *)c->entries.data;
-    size_t count = c->entries.size / sizeof(*entries), kept = 0;
-    engine_sort(entries, count, sizeof(*entries), entry_compare, c);
-    for (size_t i = 0; i < count; i++) {
-        bool is_last = i + 1 == count ||
-                       !bytes_equal(entry_key(c, &entries[i]), entry_key(c, &entries[i + 1]));
-        if (is_last && !entries[i].is_delete) entries[kept++] = entries[i];
-    }
-    c->count = kept;
-}
-
-static void cursor_free(struct log_cursor *c, const struct allocator *allocator)
-{
-    buffer_deinit(&c->keys);
-    buffer_deinit(&c->entries);
-    buffer_deinit(&c->raw);
-    buffer_deinit(&c->value);
-    allocator_free(allocator, c, sizeof(*c));
-}
-
-static int log_scan_open(struct engine *engine, const struct engine_range *range,
-                         struct engine_cursor **out)
-{
-    const struct allocator *allocator = engine->host.allocator;
-    struct log_cursor *c = allocator_alloc(allocator, sizeof(*c));
-    if (!c) return -ENOMEM;
-    memset(c, 0, sizeof(*c));
-    c->is_reverse = range->reverse;
-    c->keys.allocator = c->entries.allocator = allocator;
-    c->raw.allocator = c->value.allocator = allocator;
-    struct gather gather = {.cursor = c, .range = range};
-    struct log_visitor visitor = {gather_item, &gather};
-    int err = log_visit(log_of(engine), &visitor);
-    if (err) {
-        cursor_free(c, allocator);
-        return err;
-    }
-    entries_settle(c);
-    *out = &c->base;
-    return 0;
-}
-
-static int log_scan_next(struct engine_cursor *cursor, struct bytes *key, struct bytes *value)
-{
-    struct log_cursor *c = (struct log_cursor *)cursor;
-    struct log_engine *log = log_of(cursor->engine);
-    if (c->next == c->count) return 0;
-    const struct scan_entry *entries = (const struct scan_entry *)(const void *)c->entries.data;
-    const struct scan_entry *entry = &entries[c->is_reverse ? c->count - 1 - c->next : c->next];
-    int err = buffer_reserve(&c->raw, entry->value_size);
-    if (!err && entry->value_size)
-        err = engine_file_read(log->file, entry->value_offset, c->raw.data, entry->value_size,
-                               VFS_USER_READ);
-    c->raw.size = entry->value_size;
-    if (err == -EBADMSG || (!err && crc32c(0, c->raw.data, c->raw.size) != entry->value_crc))
-        return log_corrupt(log, entry->value_offset, "a value has changed since it was found");
-    if (!err) err = value_decode(&c->value, buffer_bytes(&c->raw), entry->is_literal);
-    if (err) return err;
-    c->next++;
-    *key = entry_key(c, entry);
-    *value = buffer_bytes(&c->value);
-    return 1;
-}
-
-static void log_scan_close(struct engine_cursor *cursor)
-{
-    cursor_free((struct log_cursor *)cursor, cursor->engine->host.allocator);
-}
-
 /* ---- copies and figures ---- */
 
 static int log_checkpoint(struct engine *engine, const char *dir)
@@ -554,7 +365,7 @@ static int log_checkpoint(struct engine *engine, const char *dir)
     struct vfs *vfs = engine->host.vfs;
     char path[ENGINE_PATH_SIZE];
     struct vfs_file *file;
-    int err = engine_path(path, dir, FILE_NAME);
+    int err = engine_path(path, dir, LOG_FILE_NAME);
     if (!err) err = engine_dir_create(vfs, dir);
     if (!err) err = vfs_open(vfs, path, VFS_WRITE | VFS_CREATE | VFS_EXCLUSIVE, &file);
     if (err) return err;
@@ -571,8 +382,21 @@ static void log_stats(struct engine *engine, struct engine_stats *stats)
     struct log_engine *log = log_of(engine);
     stats->files = 1;
     stats->disk_bytes = log->end;
-    stats->memory_bytes = sizeof(*log) + log->batch.capacity;
+    stats->memory_bytes = sizeof(*log) + log->batch.capacity + log->pending.keys.capacity +
+                          log->pending.entries.capacity + log_index_memory(&log->index);
     stats->cut_bytes = log->cut_bytes;
+}
+
+static void log_properties(struct engine *engine, engine_property_fn *each, void *context)
+{
+    struct log_engine *log = log_of(engine);
+    each(context, "file.bytes", log->end);
+    each(context, "file.synced", log->synced);
+    each(context, "file.foreign", log->end - log->covered);
+    each(context, "batches", log->batches);
+    each(context, "index.keys", log->index.count);
+    each(context, "index.key_bytes", log->index.live_key_bytes);
+    each(context, "index.bytes", log_index_memory(&log->index));
 }
 
 static const char *log_error(struct engine *engine)
@@ -582,6 +406,8 @@ static const char *log_error(struct engine *engine)
 
 /* ---- the table ---- */
 
+static const char *const log_index_words[] = {"none", "memory", NULL};
+
 static const struct option log_option_table[] = {
     {.name = "block_size",
      .type = OPTION_SIZE,
@@ -590,6 +416,13 @@ static const struct option log_option_table[] = {
      .low = 512,
      .high = 16 << 20,
      .doc = "bytes that a read of the file takes at once"},
+    {.name = "index",
+     .type = OPTION_WORD,
+     .offset = offsetof(struct log_options, index),
+     .value = "none",
+     .words = log_index_words,
+     .doc = "none: a get reads the whole file; memory: keys and offsets in memory, one read a "
+            "get"},
     {.name = "on_sync_failure",
      .type = OPTION_WORD,
      .offset = offsetof(struct log_options, on_sync_failure),
@@ -621,4 +454,7 @@ const struct engine_ops engine_log = {
     .stats = log_stats,
     .error = log_error,
     .close = log_close,
+    .properties = log_properties,
+    .recognise = log_recognise,
+    .inspect = log_inspect,
 };

@@ -1,37 +1,60 @@
 /* Lines of the log file, made and understood. No I/O here: every function maps bytes to bytes.
  *
- * Numbers are lower-case hexadecimal of fixed width, but the count of a commit line, which is
- * decimal without leading zeros. One text for one meaning: a line that says the same
- * differently is not ours, so a flipped bit never passes for another spelling.
+ * Numbers are lower-case hexadecimal of fixed width, but the distance of a begin line and the
+ * count of a commit line (decimal), which have no leading zeros. One text for one meaning: a
+ * line that says the same differently is not ours, so a flipped bit never passes for another
+ * spelling.
+ *
+ * Both directions run once for each byte of a bulk load or a search, so digits come from tables
+ * and values are looked through eight bytes at a time.
  */
 #include "engines/storage/log/log_format.h"
 
 #include <errno.h>
-#include <stdio.h>
 
 #define OFFSET_DIGITS 10u
 #define CRC_DIGITS 8u
 #define COUNT_DIGITS_MAX 10u /* a batch counts in 32 bits */
+#define LINE_MAX 64u         /* of a line of our grammar */
 
 static const char hex_lower[] = "0123456789abcdef";
 static const char hex_upper[] = "0123456789ABCDEF";
 
 /* ---- reading lines ---- */
 
+/* The value of a lower-case hexadecimal digit; 16 or more when it is none. */
+static unsigned digit_of(unsigned char c)
+{
+    unsigned decimal = (unsigned)c - '0', letter = (unsigned)c - 'a';
+    return decimal < 10 ? decimal : letter < 6 ? letter + 10 : 16;
+}
+
 /* Takes `digits` hexadecimal digits off the front of *text. */
 static bool take_hex(struct bytes *text, size_t digits, uint64_t *value)
 {
-    const char *p = text->data;
+    const unsigned char *p = text->data;
     uint64_t v = 0;
+    unsigned all = 0;
     if (text->size < digits) return false;
     for (size_t i = 0; i < digits; i++) {
-        const char *digit = p[i] ? strchr(hex_lower, p[i]) : NULL;
-        if (!digit) return false;
-        v = v << 4 | (uint64_t)(digit - hex_lower);
+        unsigned digit = digit_of(p[i]);
+        all |= digit;
+        v = v << 4 | (digit & 15);
     }
+    if (all > 15) return false;
     *text = bytes_of(p + digits, text->size - digits);
     *value = v;
     return true;
+}
+
+/* The same for as many digits as there are, up to OFFSET_DIGITS, without leading zeros. */
+static bool take_distance(struct bytes *text, uint64_t *value)
+{
+    const unsigned char *p = text->data;
+    size_t digits = 0;
+    while (digits < text->size && digit_of(p[digits]) < 16) digits++;
+    if (digits == 0 || digits > OFFSET_DIGITS || (p[0] == '0' && digits > 1)) return false;
+    return take_hex(text, digits, value);
 }
 
 static bool take_text(struct bytes *text, const char *expected)
@@ -60,7 +83,7 @@ static bool take_count(struct bytes *text, uint64_t *value)
 enum log_line_kind log_line_read(struct bytes line, struct log_line_fields *fields)
 {
     struct bytes rest = line;
-    uint64_t crc, previous;
+    uint64_t crc, previous, distance;
     if (line.size == 0 || *(const char *)line.data != '#') return LOG_LINE_PLAIN;
     if (bytes_equal(line, BYTES_LITERAL("#del"))) return LOG_LINE_DELETE;
     if (take_text(&rest, "#,") && take_count(&rest, &fields->count) && take_text(&rest, ",") &&
@@ -70,8 +93,9 @@ enum log_line_kind log_line_read(struct bytes line, struct log_line_fields *fiel
     }
     rest = line;
     if (take_text(&rest, "#+,") && take_hex(&rest, OFFSET_DIGITS, &fields->start) &&
-        take_text(&rest, ",") && take_hex(&rest, OFFSET_DIGITS, &fields->synced) &&
+        take_text(&rest, ",") && take_distance(&rest, &distance) && distance <= fields->start &&
         take_text(&rest, ",") && take_hex(&rest, CRC_DIGITS, &previous) && rest.size == 0) {
+        fields->synced = fields->start - distance;
         fields->previous = (uint32_t)previous;
         return LOG_LINE_BEGIN;
     }
@@ -82,6 +106,22 @@ enum log_line_kind log_line_read(struct bytes line, struct log_line_fields *fiel
         return LOG_LINE_ADOPT;
     }
     return LOG_LINE_PLAIN;
+}
+
+bool log_has_begin(struct bytes bytes)
+{
+    const char *p = bytes.data, *end = p + bytes.size;
+    struct log_line_fields fields;
+    while (end - p >= 3 && (p = memchr(p, '#', (size_t)(end - p))) != NULL) {
+        size_t size =
+            (size_t)(end - p) < LOG_BEGIN_SIZE_MAX ? (size_t)(end - p) : LOG_BEGIN_SIZE_MAX;
+        const char *newline = memchr(p, '\n', size);
+        if (newline &&
+            log_line_read(bytes_of(p, (size_t)(newline - p)), &fields) == LOG_LINE_BEGIN)
+            return true;
+        p++;
+    }
+    return false;
 }
 
 bool log_split(struct bytes line, struct bytes *key, struct bytes *value)
@@ -128,13 +168,15 @@ bool log_line_is_foreign(struct bytes line)
         n = utf8_length(p + i, line.size - i);
         if (n == 0) return false;
     }
-    /* A begin line whose front was garbled still ends in ,synced,previous. */
-    size_t remains = 2 + OFFSET_DIGITS + CRC_DIGITS;
-    if (line.size >= remains) {
-        struct bytes rest = bytes_of(p + line.size - remains, remains);
+    /* A begin line whose front was garbled still ends in ,distance,previous. */
+    const unsigned char *end = p + line.size;
+    for (size_t digits = 1; digits <= OFFSET_DIGITS; digits++) {
+        size_t remains = 2 + digits + CRC_DIGITS;
+        if (line.size < remains) break;
+        struct bytes rest = bytes_of(end - remains, remains);
         uint64_t ignored;
-        if (take_text(&rest, ",") && take_hex(&rest, OFFSET_DIGITS, &ignored) &&
-            take_text(&rest, ",") && take_hex(&rest, CRC_DIGITS, &ignored))
+        if (take_text(&rest, ",") && take_distance(&rest, &ignored) && take_text(&rest, ",") &&
+            take_hex(&rest, CRC_DIGITS, &ignored))
             return false;
     }
     return true;
@@ -142,105 +184,180 @@ bool log_line_is_foreign(struct bytes line)
 
 /* ---- escapes ---- */
 
-static bool is_plain(unsigned char c)
+static bool is_plain_key(unsigned char c)
 {
     return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
            c == '_' || c == '.' || c == '-';
 }
 
-int log_escape(struct buffer *out, struct bytes bytes)
+static bool is_plain_value(unsigned char c)
+{
+    return c != '\n' && c != '%' && c != '\0';
+}
+
+static bool is_plain(enum log_text text, unsigned char c)
+{
+    return text == LOG_KEY ? is_plain_key(c) : is_plain_value(c);
+}
+
+/* Non-zero when a byte of the word is 0 (Mycroft's test, exact as a yes or no). */
+static uint64_t zero_byte(uint64_t word)
+{
+    return (word - UINT64_C(0x0101010101010101)) & ~word & UINT64_C(0x8080808080808080);
+}
+
+/* Bytes at the front that stand for themselves. */
+static size_t plain_run(enum log_text text, const unsigned char *p, size_t size)
+{
+    size_t i = 0;
+    for (uint64_t word; text == LOG_VALUE && size - i >= sizeof(word); i += sizeof(word)) {
+        memcpy(&word, p + i, sizeof(word));
+        if (zero_byte(word) | zero_byte(word ^ UINT64_C(0x0a0a0a0a0a0a0a0a)) |
+            zero_byte(word ^ UINT64_C(0x2525252525252525)))
+            break;
+    }
+    while (i < size && is_plain(text, p[i])) i++;
+    return i;
+}
+
+int log_escape(struct buffer *out, enum log_text text, struct bytes bytes)
 {
     const unsigned char *p = bytes.data;
-    size_t size = 0;
-    for (size_t i = 0; i < bytes.size; i++) size += is_plain(p[i]) ? 1 : 3;
-    int err = buffer_reserve(out, out->size + size);
-    if (err) return err;
-    unsigned char *to = out->data + out->size;
-    for (size_t i = 0; i < bytes.size; i++) {
-        if (is_plain(p[i])) {
-            *to++ = p[i];
-        } else {
-            *to++ = '%';
-            *to++ = (unsigned char)hex_upper[p[i] >> 4];
-            *to++ = (unsigned char)hex_upper[p[i] & 15];
-        }
+    int err = buffer_reserve(out, out->size + bytes.size);
+    for (size_t i = 0; i < bytes.size && !err;) {
+        size_t run = plain_run(text, p + i, bytes.size - i);
+        memcpy(out->data + out->size, p + i, run);
+        out->size += run;
+        i += run;
+        if (i == bytes.size) break;
+        err = buffer_reserve(out, out->size + 3 + bytes.size - i);
+        if (err) break;
+        unsigned char *to = out->data + out->size;
+        to[0] = '%';
+        to[1] = (unsigned char)hex_upper[p[i] >> 4];
+        to[2] = (unsigned char)hex_upper[p[i] & 15];
+        out->size += 3;
+        i++;
     }
-    out->size += size;
-    return 0;
+    return err;
 }
 
-/* The byte at text[*i], which moves on; -1 when the text is not what log_escape makes. */
-static int next_byte(const unsigned char *p, size_t size, size_t *i)
+/* The byte that %XX at p stands for; -1 when log_escape makes no such thing. */
+static int escaped_byte(enum log_text text, const unsigned char *p, size_t size)
 {
-    if (is_plain(p[*i])) return p[(*i)++];
-    if (p[*i] != '%' || size - *i < 3 || !p[*i + 1] || !p[*i + 2]) return -1;
-    const char *high = strchr(hex_upper, p[*i + 1]), *low = strchr(hex_upper, p[*i + 2]);
+    if (size < 3 || p[0] != '%' || !p[1] || !p[2]) return -1;
+    const char *high = strchr(hex_upper, p[1]), *low = strchr(hex_upper, p[2]);
     if (!high || !low) return -1;
     int byte = (int)((high - hex_upper) << 4 | (low - hex_upper));
-    *i += 3;
-    return is_plain((unsigned char)byte) ? -1 : byte;
+    return is_plain(text, (unsigned char)byte) ? -1 : byte;
 }
 
-bool log_is_escaped(struct bytes text)
+int log_unescape(struct buffer *out, enum log_text text, struct bytes bytes)
 {
-    for (size_t i = 0; i < text.size;)
-        if (next_byte(text.data, text.size, &i) < 0) return false;
-    return true;
-}
-
-int log_unescape(struct buffer *out, struct bytes text)
-{
-    int err = buffer_reserve(out, out->size + text.size);
+    const unsigned char *p = bytes.data;
+    int err = buffer_reserve(out, out->size + bytes.size);
     if (err) return err;
     size_t size = out->size;
-    for (size_t i = 0; i < text.size;) {
-        int byte = next_byte(text.data, text.size, &i);
+    for (size_t i = 0; i < bytes.size;) {
+        size_t run = plain_run(text, p + i, bytes.size - i);
+        memcpy(out->data + size, p + i, run);
+        size += run;
+        i += run;
+        if (i == bytes.size) break;
+        int byte = escaped_byte(text, p + i, bytes.size - i);
         if (byte < 0) return -EBADMSG;
         out->data[size++] = (unsigned char)byte;
+        i += 3;
     }
     out->size = size;
     return 0;
 }
 
+size_t log_unescaped_size(enum log_text text, struct bytes bytes)
+{
+    const unsigned char *p = bytes.data;
+    size_t size = 0;
+    for (size_t i = 0; i < bytes.size;) {
+        size_t run = plain_run(text, p + i, bytes.size - i);
+        size += run;
+        i += run;
+        if (i == bytes.size) break;
+        size++;
+        i += bytes.size - i < 3 ? bytes.size - i : 3;
+    }
+    return size;
+}
+
 /* ---- making lines ---- */
 
-static int append_text(struct buffer *out, const char *text)
+static char *put_text(char *to, const char *text)
 {
-    return buffer_append(out, text, strlen(text));
+    while (*text) *to++ = *text++;
+    return to;
+}
+
+static char *put_hex(char *to, uint64_t value, unsigned digits)
+{
+    for (unsigned i = digits; i-- > 0;) *to++ = hex_lower[value >> (4 * i) & 15];
+    return to;
+}
+
+static char *put_distance(char *to, uint64_t value)
+{
+    unsigned digits = 1;
+    while (digits < 16 && value >> (4 * digits)) digits++;
+    return put_hex(to, value, digits);
+}
+
+static int append_line(struct buffer *out, const char *line, const char *end)
+{
+    return buffer_append(out, line, (size_t)(end - line));
 }
 
 int log_append_adopt(struct buffer *out, uint64_t from, uint32_t crc)
 {
-    char line[64];
-    snprintf(line, sizeof(line), "#=,%010llx,%08x\n", (unsigned long long)from, crc);
-    return append_text(out, line);
+    char line[LINE_MAX], *to = put_text(line, "#=,");
+    to = put_hex(to, from, OFFSET_DIGITS);
+    to = put_text(to, ",");
+    to = put_hex(to, crc, CRC_DIGITS);
+    return append_line(out, line, put_text(to, "\n"));
 }
 
 int log_append_begin(struct buffer *out, uint64_t start, uint64_t synced, uint32_t previous)
 {
-    char line[64];
-    snprintf(line, sizeof(line), "#+,%010llx,%010llx,%08x\n", (unsigned long long)start,
-             (unsigned long long)synced, previous);
-    return append_text(out, line);
+    char line[LINE_MAX], *to = put_text(line, "#+,");
+    to = put_hex(to, start, OFFSET_DIGITS);
+    to = put_text(to, ",");
+    to = put_distance(to, start - synced);
+    to = put_text(to, ",");
+    to = put_hex(to, previous, CRC_DIGITS);
+    return append_line(out, line, put_text(to, "\n"));
 }
 
-int log_append_item(struct buffer *out, const struct engine_batch_item *item)
+int log_append_item(struct buffer *out, const struct engine_batch_item *item,
+                    size_t *value_offset)
 {
-    int err = item->is_delete ? append_text(out, "#del\n") : 0;
-    if (!err) err = log_escape(out, item->key);
+    int err = item->is_delete ? buffer_append(out, "#del\n", 5) : 0;
+    if (!err) err = log_escape(out, LOG_KEY, item->key);
     /* A delete has no space behind the comma, so that db_get prints an empty line for it. */
-    if (!err) err = append_text(out, item->is_delete ? "," : ", ");
-    if (!err && !item->is_delete) err = log_escape(out, item->value);
-    return err ? err : append_text(out, "\n");
+    if (!err) err = buffer_append(out, ", ", item->is_delete ? 1 : 2);
+    if (err) return err;
+    *value_offset = out->size;
+    if (!item->is_delete) err = log_escape(out, LOG_VALUE, item->value);
+    return err ? err : buffer_append(out, "\n", 1);
 }
 
 int log_append_commit(struct buffer *out, uint64_t count, uint32_t crc, uint32_t *whole)
 {
-    char line[64];
-    int size = snprintf(line, sizeof(line), "#,%llu,", (unsigned long long)count);
-    uint32_t sum = crc32c(crc, line, (size_t)size);
-    snprintf(line + size, sizeof(line) - (size_t)size, "%08x\n", sum);
-    int err = append_text(out, line);
+    char line[LINE_MAX], decimal[COUNT_DIGITS_MAX * 2], *to = put_text(line, "#,");
+    size_t digits = 0;
+    do decimal[digits++] = (char)('0' + count % 10);
+    while ((count /= 10) != 0);
+    while (digits) *to++ = decimal[--digits];
+    to = put_text(to, ",");
+    uint32_t sum = crc32c(crc, line, (size_t)(to - line));
+    to = put_hex(to, sum, CRC_DIGITS);
+    int err = append_line(out, line, put_text(to, "\n"));
     if (!err) *whole = sum;
     return err;
 }

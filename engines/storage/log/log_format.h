@@ -9,7 +9,7 @@
 enum log_line_kind {
     LOG_LINE_PLAIN,  /* anything else: of bash, or an item inside a batch */
     LOG_LINE_ADOPT,  /* #=,from,crc */
-    LOG_LINE_BEGIN,  /* #+,start,synced,previous */
+    LOG_LINE_BEGIN,  /* #+,start,distance,previous */
     LOG_LINE_DELETE, /* #del */
     LOG_LINE_COMMIT, /* #,count,crc */
 };
@@ -24,18 +24,26 @@ struct log_line_fields {
 
 enum log_line_kind log_line_read(struct bytes line, struct log_line_fields *fields);
 
+/* True when a whole begin line stands somewhere in these bytes. */
+#define LOG_BEGIN_SIZE_MAX 34u
+bool log_has_begin(struct bytes bytes);
+
 int log_append_adopt(struct buffer *out, uint64_t from, uint32_t crc);
 int log_append_begin(struct buffer *out, uint64_t start, uint64_t synced, uint32_t previous);
-int log_append_item(struct buffer *out, const struct engine_batch_item *item);
+/* *value_offset: where the value begins, in `out`. */
+int log_append_item(struct buffer *out, const struct engine_batch_item *item,
+                    size_t *value_offset);
 /* crc is of everything in the batch before this line; *whole gets the batch's. */
 int log_append_commit(struct buffer *out, uint64_t count, uint32_t crc, uint32_t *whole);
 
-/* Bytes outside [A-Za-z0-9_.-] become %XX. */
-int log_escape(struct buffer *out, struct bytes bytes);
+/* Bytes that do not stand for themselves become %XX: in a key all outside [A-Za-z0-9_.-], in a
+ * value newline, '%' and NUL. */
+enum log_text { LOG_KEY, LOG_VALUE };
+int log_escape(struct buffer *out, enum log_text text, struct bytes bytes);
 /* The other way; -EBADMSG when it is not what log_escape makes of anything. */
-int log_unescape(struct buffer *out, struct bytes text);
-/* True when the text is what log_escape makes of something. */
-bool log_is_escaped(struct bytes text);
+int log_unescape(struct buffer *out, enum log_text text, struct bytes bytes);
+/* Bytes that log_unescape would append, taken that it succeeds. */
+size_t log_unescaped_size(enum log_text text, struct bytes bytes);
 
 /* key "," [" "] value: splits at the first comma. False when there is none. */
 bool log_split(struct bytes line, struct bytes *key, struct bytes *value);

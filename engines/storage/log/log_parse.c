@@ -7,18 +7,24 @@
  *                       ^                                 |
  *                       '------------ #,count,crc --------'
  *
- * outside (parse_outside) collects lines of bash: each is clean (log_line_is_foreign) or the
- * region is suspect until an #= line vouches for it with a checksum. inside (parse_batch)
- * admits only what log_append_* make, counts the items and sums the bytes. Whatever else comes
- * is damage, and ends the parse. Where good bytes end then:
+ * outside (log_parse_stretch) collects lines of bash: each is clean (log_line_is_foreign) or
+ * the region is suspect until an #= line vouches for it with a checksum. inside (parse_batch)
+ * splits lines into items, counts them and sums the bytes; that the bytes are what log_append_*
+ * made is for the checksum to say. Whatever else comes is damage, and ends the parse. Where
+ * good bytes end then:
  *
  *     in a batch                             where the batch began (batches are whole, I1)
  *     a last line without its newline        at that line
  *     a line that is not clean               at that line: what stands before is of bash
  *     #del or #,count,crc outside a batch    after the last batch: a batch lost its begin line,
- * so the clean lines before are its items, not of bash
+ *                                            so the clean lines before are its items
  *
  * Damage alone does not tell a torn write from rot: log_claims_behind() does (I4, log.c).
+ *
+ * Cost. A get without an index reads everything through here, so a byte is copied once (by
+ * the vfs, into a window that stays in the processor's cache), searched once for its newline
+ * and summed once: the reader sums what it leaves behind in pieces as long as the window
+ * allows, not line by line.
  */
 #include "engines/storage/log/log_parse.h"
 
@@ -47,11 +53,30 @@ void log_reader_seek(struct log_reader *reader, uint64_t offset)
     if (offset >= reader->window_offset &&
         offset <= reader->window_offset + reader->window.size) {
         reader->position = (size_t)(offset - reader->window_offset);
-        return;
+    } else {
+        buffer_clear(&reader->window);
+        reader->window_offset = offset;
+        reader->position = 0;
     }
-    buffer_clear(&reader->window);
-    reader->window_offset = offset;
-    reader->position = 0;
+    reader->summed = reader->position;
+}
+
+/* ---- a running sum of what is read ---- */
+
+/* From the line at this offset of the file, which is in the window, on. */
+static void sum_begin(struct log_reader *reader, uint64_t offset)
+{
+    reader->sum = 0;
+    reader->summed = (size_t)(offset - reader->window_offset);
+}
+
+/* Brings the sum up to `position`, in the window. */
+static uint32_t sum_to(struct log_reader *reader, size_t position)
+{
+    reader->sum =
+        crc32c(reader->sum, reader->window.data + reader->summed, position - reader->summed);
+    reader->summed = position;
+    return reader->sum;
 }
 
 /* Reads one more block behind the window, whose consumed part is left behind. */
@@ -59,10 +84,11 @@ static int reader_fill(struct log_reader *reader)
 {
     struct buffer *w = &reader->window;
     if (reader->position) {
+        sum_to(reader, reader->position);
         memmove(w->data, w->data + reader->position, w->size - reader->position);
         w->size -= reader->position;
         reader->window_offset += reader->position;
-        reader->position = 0;
+        reader->position = reader->summed = 0;
     }
     uint64_t from = reader->window_offset + w->size;
     uint64_t left = reader->limit > from ? reader->limit - from : 0;
@@ -101,10 +127,9 @@ int log_reader_next(struct log_reader *reader, struct log_line *line)
     return 1;
 }
 
-static uint32_t crc_line(uint32_t crc, const struct log_line *line)
+static bool is_ours(const struct log_line *line)
 {
-    crc = crc32c(crc, line->text.data, line->text.size);
-    return line->is_terminated ? crc32c(crc, "\n", 1) : crc;
+    return line->text.size && *(const char *)line->text.data == '#';
 }
 
 /* ---- inside a batch ---- */
@@ -124,64 +149,64 @@ static bool item_read(const struct log_line *line, bool is_delete, struct log_it
     struct bytes text = line->text;
     item->is_delete = is_delete;
     item->is_literal = false;
+    item->offset = line->offset;
     if (!log_split(text, &item->key, &item->value)) return false;
     /* "key," is a delete, "key, value" a put: the space tells, and split took it. */
     size_t between = text.size - item->key.size - item->value.size;
     if (between != (is_delete ? 1 : 2) || (is_delete && item->value.size != 0)) return false;
     item->value_offset = line->offset + item->key.size + between;
-    return log_is_escaped(item->key) && log_is_escaped(item->value);
+    return true;
 }
 
-struct batch_result {
-    uint64_t end, synced, count;
-    uint32_t crc, previous;
-};
-
-/* Parses a batch whose BEGIN line has been read; `crc` covers an ADOPT line before it. 1:
- * whole; 0: damaged, said in *state; or -errno. `first` is where the batch began. */
-static int parse_batch(struct log_reader *reader, const struct log_line *begin, uint32_t crc,
-                       uint64_t first, const struct log_visitor *visitor,
-                       struct batch_result *result, struct log_state *state)
+/* Parses a batch whose #+ line has been read and is in `begin`; the reader's sum began at
+ * batch->first, which is that line or the #= line before it. 1: whole; 0: damaged, said in
+ * *state; or -errno. */
+static int parse_batch(struct log_reader *reader, const struct log_line *begin,
+                       const struct log_visitor *visitor, struct log_batch *batch,
+                       struct log_state *state)
 {
     struct log_line line = *begin;
     struct log_line_fields fields;
     struct log_item item;
-    uint64_t count = 0;
+    uint64_t count = 0, first = batch->first, delete_offset = 0;
     bool is_delete = false;
     log_line_read(line.text, &fields);
-    result->synced = fields.synced;
-    result->previous = fields.previous;
+    batch->start = line.offset;
+    batch->synced = fields.synced;
+    batch->previous = fields.previous;
     if (fields.start != line.offset)
         return damaged(state, first, line.offset, "a batch that belongs elsewhere");
-    crc = crc_line(crc, &line);
     for (;;) {
         int n = log_reader_next(reader, &line);
         if (n < 0) return n;
         if (n == 0 || !line.is_terminated)
             return damaged(state, first, n ? line.offset : first, "a batch without its end");
-        enum log_line_kind kind = log_line_read(line.text, &fields);
-        if (kind == LOG_LINE_COMMIT && !is_delete) break;
-        if (kind == LOG_LINE_DELETE && !is_delete) {
-            is_delete = true;
-        } else {
-            if (kind != LOG_LINE_PLAIN || !item_read(&line, is_delete, &item))
+        if (is_ours(&line)) {
+            enum log_line_kind kind = log_line_read(line.text, &fields);
+            if (kind == LOG_LINE_COMMIT && !is_delete) break;
+            if (kind != LOG_LINE_DELETE || is_delete)
                 return damaged(state, first, line.offset, "a line that no batch has");
-            int err = visitor ? visitor->item(visitor->context, &item) : 0;
-            if (err) return err;
-            is_delete = false;
-            count++;
+            is_delete = true;
+            delete_offset = line.offset;
+            continue;
         }
-        crc = crc_line(crc, &line);
+        if (!item_read(&line, is_delete, &item))
+            return damaged(state, first, line.offset, "a line that no batch has");
+        if (is_delete) item.offset = delete_offset;
+        int err = visitor ? visitor->item(visitor->context, &item) : 0;
+        if (err) return err;
+        is_delete = false;
+        count++;
     }
     /* The sum covers the line itself up to its own digits: "#,count,". */
-    crc = crc32c(crc, line.text.data, line.text.size - 8);
-    if (fields.crc != crc)
+    batch->crc = sum_to(reader, reader->position - 9);
+    if (fields.crc != batch->crc)
         return damaged(state, first, first, "a batch whose checksum is wrong");
     if (fields.count != count)
         return damaged(state, first, first, "a batch whose count is wrong");
-    result->count = count;
-    result->crc = crc;
-    result->end = line.offset + line.text.size + 1;
+    batch->count = count;
+    batch->commit = line.offset;
+    batch->end = line.offset + line.text.size + 1;
     return 1;
 }
 
@@ -189,62 +214,70 @@ static int parse_batch(struct log_reader *reader, const struct log_line *begin, 
 
 static int item_of_bash(const struct log_line *line, const struct log_visitor *visitor)
 {
-    struct log_item item = {.is_literal = true};
+    struct log_item item = {.is_literal = true, .offset = line->offset};
     if (!visitor || !log_split(line->text, &item.key, &item.value))
         return 0; /* a line without a comma is nobody's value: db_get skips it too */
     item.value_offset = line->offset + line->text.size - item.value.size;
     return visitor->item(visitor->context, &item);
 }
 
-/* One stretch outside: up to and with the next batch, or to the end. 1: a batch was parsed; 0:
- * the end, or damage; or -errno. */
-static int parse_outside(struct log_reader *reader, const struct log_visitor *visitor,
-                         struct log_state *state)
+/* The batch is whole and the next of the file. 1 or -errno of the visitor. */
+static int accept_batch(const struct log_visitor *visitor, const struct log_batch *batch,
+                        struct log_state *state)
+{
+    state->covered = state->end = batch->end;
+    state->crc = batch->crc;
+    state->foreign_crc = 0;
+    state->batches++;
+    if (batch->synced > state->claimed) state->claimed = batch->synced;
+    state->last_is_claimed = batch->count == 0 && batch->synced == batch->first;
+    int err = visitor && visitor->batch ? visitor->batch(visitor->context, batch) : 0;
+    return err ? err : 1;
+}
+
+int log_parse_stretch(struct log_reader *reader, const struct log_visitor *visitor,
+                      struct log_state *state)
 {
     struct log_line line;
     struct log_line_fields fields;
-    struct batch_result batch;
+    struct log_batch batch;
     uint64_t suspect = UINT64_MAX;    /* the first line that is not clean */
     bool is_orphan = false;           /* and it is one of ours, outside a batch */
-    uint64_t adopt_from = UINT64_MAX; /* where the bytes of an ADOPT line just read begin */
-    uint64_t first = 0;               /* where that line stands */
-    uint32_t crc = 0;
-    uint32_t running = 0; /* sum of all lines since the last batch */
-    for (;;) {
+    uint64_t adopt_from = UINT64_MAX; /* where the bytes of an #= line just read begin */
+    for (bool is_first = true;; is_first = false) {
         int n = log_reader_next(reader, &line);
         if (n < 0) return n;
         if (n == 0) break;
-        enum log_line_kind kind =
-            line.is_terminated ? log_line_read(line.text, &fields) : LOG_LINE_PLAIN;
+        if (is_first) sum_begin(reader, line.offset);
+        enum log_line_kind kind = line.is_terminated && is_ours(&line)
+                                      ? log_line_read(line.text, &fields)
+                                      : LOG_LINE_PLAIN;
         if (adopt_from != UINT64_MAX && kind != LOG_LINE_BEGIN)
-            return damaged(state, first, first, "an adoption without its batch");
+            return damaged(state, batch.first, batch.first, "an adoption without its batch");
+        if (kind == LOG_LINE_BEGIN &&
+            (adopt_from != UINT64_MAX || line.offset == state->covered)) {
+            if (adopt_from == UINT64_MAX) batch.first = line.offset;
+            n = parse_batch(reader, &line, visitor, &batch, state);
+            if (n <= 0) return n;
+            if (batch.previous != state->crc)
+                return damaged(state, batch.first, batch.first, "a batch of another history");
+            return accept_batch(visitor, &batch, state);
+        }
+        /* The sum of all lines since the last batch, this one not included. */
+        size_t here = (size_t)(line.offset - reader->window_offset);
+        uint32_t running = sum_to(reader, here);
         if (kind == LOG_LINE_ADOPT && fields.start == state->covered &&
             line.offset > state->covered && fields.crc == running) {
             adopt_from = fields.start;
-            first = line.offset;
-            crc = crc_line(0, &line);
+            batch.first = line.offset;
+            sum_begin(reader, line.offset);
             continue;
-        }
-        if (kind == LOG_LINE_BEGIN &&
-            (adopt_from != UINT64_MAX || line.offset == state->covered)) {
-            if (adopt_from == UINT64_MAX) first = line.offset;
-            n = parse_batch(reader, &line, crc, first, visitor, &batch, state);
-            if (n <= 0) return n;
-            if (batch.previous != state->crc)
-                return damaged(state, first, first, "a batch of another history");
-            state->covered = state->end = batch.end;
-            state->crc = batch.crc;
-            state->foreign_crc = 0;
-            state->batches++;
-            if (batch.synced > state->claimed) state->claimed = batch.synced;
-            state->last_is_claimed = batch.count == 0 && batch.synced == first;
-            return 1;
         }
         if (suspect == UINT64_MAX && (!line.is_terminated || !log_line_is_foreign(line.text))) {
             suspect = line.offset;
             is_orphan = kind == LOG_LINE_COMMIT || kind == LOG_LINE_DELETE;
         }
-        running = crc_line(running, &line);
+        running = sum_to(reader, reader->position);
         if (suspect == UINT64_MAX) {
             state->end = line.offset + line.text.size + 1;
             state->foreign_crc = running;
@@ -253,7 +286,7 @@ static int parse_outside(struct log_reader *reader, const struct log_visitor *vi
         if (err) return err;
     }
     if (adopt_from != UINT64_MAX)
-        return damaged(state, first, first, "an adoption without its batch");
+        return damaged(state, batch.first, batch.first, "an adoption without its batch");
     if (suspect == UINT64_MAX) return 0;
     return damaged(state, is_orphan ? state->covered : suspect, suspect,
                    is_orphan ? "the end of a batch that has no begin" : "a broken line");
@@ -265,7 +298,7 @@ int log_parse(struct log_reader *reader, const struct log_visitor *visitor,
     memset(state, 0, sizeof(*state));
     log_reader_seek(reader, 0);
     int n;
-    do n = parse_outside(reader, visitor, state);
+    do n = log_parse_stretch(reader, visitor, state);
     while (n > 0);
     if (n == 0 && state->end == state->covered) state->foreign_crc = 0;
     return n;
@@ -284,20 +317,18 @@ static const char *find_sign(struct bytes text)
     return NULL;
 }
 
-int log_claims_behind(struct log_reader *reader, const struct log_state *state,
-                      uint64_t *claimed)
+int log_find_batch(struct log_reader *reader, uint64_t from, struct log_batch *batch)
 {
     struct log_line line;
     struct log_state scratch;
-    struct batch_result batch;
     struct log_line_fields fields;
-    uint64_t most = 0;
-    uint32_t adopted = 0; /* sum of an ADOPT line directly before: its batch covers it */
+    uint64_t adopted = UINT64_MAX; /* an #= line directly before: its batch covers it */
     int n;
-    log_reader_seek(reader, state->end);
+    log_reader_seek(reader, from);
     while ((n = log_reader_next(reader, &line)) > 0) {
         /* A batch behind damage need not stand at the start of a line: the newline before it
-         * may be what is damaged. Its start field says where it stands, so nothing is mistaken.
+         * may be what is damaged. Its start field says where it stands, so nothing is mistaken,
+         * nor in a value that holds such text: its batch does not count right.
          */
         uint64_t next = line.offset + line.text.size + 1;
         const char *sign = line.is_terminated ? find_sign(line.text) : NULL;
@@ -306,17 +337,55 @@ int log_claims_behind(struct log_reader *reader, const struct log_state *state,
                                 .offset = line.offset + before,
                                 .is_terminated = true};
         enum log_line_kind kind = sign ? log_line_read(rest.text, &fields) : LOG_LINE_PLAIN;
-        uint32_t crc = adopted;
-        adopted = kind == LOG_LINE_ADOPT ? crc_line(0, &rest) : 0;
-        if (kind != LOG_LINE_BEGIN) continue;
-        n = parse_batch(reader, &rest, crc, rest.offset, NULL, &batch, &scratch);
-        if (n < 0) return n;
-        if (n > 0 && batch.synced > most) most = batch.synced;
-        log_reader_seek(reader, n > 0 ? batch.end : next);
+        if (kind != LOG_LINE_BEGIN) {
+            adopted = kind == LOG_LINE_ADOPT ? rest.offset : UINT64_MAX;
+            if (adopted != UINT64_MAX) sum_begin(reader, adopted);
+            continue;
+        }
+        batch->first = rest.offset;
+        if (adopted != UINT64_MAX)
+            batch->first = adopted;
+        else
+            sum_begin(reader, rest.offset);
+        adopted = UINT64_MAX;
+        n = parse_batch(reader, &rest, NULL, batch, &scratch);
+        if (n != 0) return n;
+        log_reader_seek(reader, next);
+    }
+    return n;
+}
+
+int log_revisit_batch(struct log_reader *reader, const struct log_visitor *visitor,
+                      const struct log_batch *batch, struct log_state *state)
+{
+    struct log_line line;
+    struct log_batch again = *batch;
+    log_reader_seek(reader, batch->first);
+    int n;
+    do n = log_reader_next(reader, &line);
+    while (n > 0 && line.offset < batch->start); /* over its #= line, if it has one */
+    if (n > 0) {
+        sum_begin(reader, line.offset); /* another sum than its own, if so: it is known whole */
+        n = parse_batch(reader, &line, visitor, &again, state);
+    }
+    return n < 0 ? n : accept_batch(visitor, batch, state);
+}
+
+int log_claims_behind(struct log_reader *reader, const struct log_state *state,
+                      uint64_t *claimed)
+{
+    struct log_batch batch;
+    uint64_t most = 0, from = state->end;
+    int n;
+    while ((n = log_find_batch(reader, from, &batch)) > 0) {
+        if (batch.synced > most) most = batch.synced;
+        from = batch.end;
     }
     if (n == 0) *claimed = most;
     return n;
 }
+
+/* ---- files of bash ---- */
 
 int log_is_foreign(struct log_reader *reader)
 {
@@ -325,6 +394,18 @@ int log_is_foreign(struct log_reader *reader)
     int n;
     log_reader_seek(reader, 0);
     while ((n = log_reader_next(reader, &line)) > 0)
-        if (log_line_read(line.text, &fields) != LOG_LINE_PLAIN) return 0;
+        if (is_ours(&line) && log_line_read(line.text, &fields) != LOG_LINE_PLAIN) return 0;
     return n < 0 ? n : 1;
+}
+
+int log_visit_foreign(struct log_reader *reader, const struct log_visitor *visitor)
+{
+    struct log_line line;
+    int n;
+    log_reader_seek(reader, 0);
+    while ((n = log_reader_next(reader, &line)) > 0) {
+        int err = item_of_bash(&line, visitor);
+        if (err) return err;
+    }
+    return n;
 }
