@@ -31,4 +31,7 @@ uint64_t memtable_memory(const struct memtable *memtable);     /* all that it ha
 int memtable_iterate(const struct memtable *memtable, const struct allocator *allocator,
                      struct lsm_iterator **out);
 
+/* Validates all of it: NULL, or which invariant of memtable.c does not hold. For tests. */
+const char *memtable_check(const struct memtable *memtable);
+
 #endif
