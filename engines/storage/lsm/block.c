@@ -146,8 +146,8 @@ int block_find(const struct block_view *view, struct bytes key, uint64_t sequenc
         bool suffix_ends = more == e->suffix_size, rest_ends = more == rest.size;
         if (suffix_ends && rest_ends) {
             if (e->tag >> 1 <= sequence) goto found;
-        } else if (rest_ends || (!suffix_ends && e->suffix[more] >
-                                                     ((const unsigned char *)rest.data)[more])) {
+        } else if (rest_ends || (!suffix_ends &&
+                                 e->suffix[more] > ((const unsigned char *)rest.data)[more])) {
             goto found;
         }
         matched += more;

@@ -36,11 +36,8 @@ struct block *block_create(const struct allocator *allocator, uint64_t number, u
     size_t allocated = sizeof(struct block) + size;
     struct block *block = allocator_alloc(allocator, allocated);
     if (!block) return NULL;
-    *block = (struct block){.number = number,
-                            .offset = offset,
-                            .size = size,
-                            .pins = 1,
-                            .allocated = allocated};
+    *block = (struct block){
+        .number = number, .offset = offset, .size = size, .pins = 1, .allocated = allocated};
     return block;
 }
 
@@ -157,6 +154,11 @@ static struct block *lookup(const struct block_cache *c, uint64_t number, uint64
     struct block *b = *bucket_of(c, number, offset);
     while (b && (b->offset != offset || b->number != number)) b = b->bucket_next;
     return b;
+}
+
+bool block_cache_holds(const struct block_cache *c, uint64_t number, uint64_t offset)
+{
+    return c && lookup(c, number, offset);
 }
 
 struct block *block_cache_find(struct block_cache *c, uint64_t number, uint64_t offset)

@@ -33,7 +33,8 @@ struct lsm_iterator {
     struct bytes key, value; /* valid until the next move, or destroy */
 };
 
-/* To the first entry at or behind (key, sequence) in the order above. 0 or -errno. */
+/* To the first entry at or behind (key, sequence) in the order above; `key` is not borrowed
+ * from the iterator itself. 0 or -errno. */
 static inline int lsm_iterator_seek(struct lsm_iterator *it, struct bytes key,
                                     uint64_t sequence)
 {

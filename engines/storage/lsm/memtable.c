@@ -39,7 +39,8 @@
 
 #include <errno.h>
 
-#define FANOUT 32u /* a leaf's prefixes are four cache lines; 64 costs more moving than it saves */
+#define FANOUT                                                                                 \
+    32u /* a leaf's prefixes are four cache lines; 64 costs more moving than it saves */
 #define DEPTH_MAX 16u
 #define ENTRY_CHUNK_MIN 4096u  /* an idle instance stays small */
 #define ENTRY_CHUNK_MAX 65536u /* below malloc's threshold of mmap */
@@ -248,9 +249,9 @@ static inline bool entry_before(const struct entry *e, const struct target *t, s
 {
     size_t known = skip + 8; /* these are equal, or zeros behind an end */
     size_t size = e->key_size < t->key.size ? e->key_size : t->key.size;
-    int order = size > known ? memcmp(e->data + known, (const char *)t->key.data + known,
-                                      size - known)
-                             : 0;
+    int order = size > known
+                    ? memcmp(e->data + known, (const char *)t->key.data + known, size - known)
+                    : 0;
     if (!order) order = (e->key_size > t->key.size) - (e->key_size < t->key.size);
     if (order) return order < 0;
     return entry_sequence(e) > t->sequence;
@@ -603,7 +604,8 @@ static int iterator_next(struct lsm_iterator *base)
 {
     struct memtable_iterator *it = iterator_of(base);
     iterator_renew(it);
-    if (it->index + 1 < it->leaf->node.count) return iterator_stand(it, it->leaf, it->index + 1);
+    if (it->index + 1 < it->leaf->node.count)
+        return iterator_stand(it, it->leaf, it->index + 1);
     return iterator_stand(it, it->leaf->next, 0);
 }
 
@@ -671,8 +673,9 @@ static const char *node_check(const struct memtable *m, void *node, uint32_t lev
     if (level == 0) return NULL;
     const struct inner *inner = node;
     for (uint32_t i = 0; i <= n->count; i++) {
-        const char *wrong = node_check(m, inner->child[i], level - 1, i ? n->entry[i - 1] : from,
-                                       i < n->count ? n->entry[i] : to);
+        const char *wrong =
+            node_check(m, inner->child[i], level - 1, i ? n->entry[i - 1] : from,
+                       i < n->count ? n->entry[i] : to);
         if (wrong) return wrong;
     }
     return NULL;

@@ -30,7 +30,7 @@ struct merge {
     size_t count, live;          /* children; of them in the heap */
     struct lsm_iterator *runner; /* I3 */
     bool is_backward;
-    struct lsm_iterator **heap;       /* count pointers behind children */
+    struct lsm_iterator **heap; /* count pointers behind children */
     struct lsm_iterator *children[];
 };
 

@@ -18,7 +18,8 @@ struct table_builder {
     struct buffer pending;
     size_t finished; /* bytes of pending that are whole blocks */
     struct block_builder block;
-    struct buffer index; /* for each finished block: u32 separator size, u32 block size, bytes */
+    struct buffer
+        index; /* for each finished block: u32 separator size, u32 block size, bytes */
     struct buffer hashes; /* uint64_t a distinct key, in memory only */
     struct buffer smallest, largest, separator;
     uint32_t blocks;
@@ -167,7 +168,8 @@ static int section_end(struct table_builder *b, size_t begin)
 /* The index as it stands on disk: separators without the `skip` bytes that all keys share. */
 static int index_append(struct table_builder *b)
 {
-    uint32_t skip = (uint32_t)shared_size(buffer_bytes(&b->smallest), buffer_bytes(&b->largest));
+    uint32_t skip =
+        (uint32_t)shared_size(buffer_bytes(&b->smallest), buffer_bytes(&b->largest));
     struct buffer *out = &b->pending;
     int err = buffer_reserve(out, out->size + 8 + b->index.size + (size_t)b->blocks * 2);
     if (err) return err;
@@ -242,6 +244,7 @@ int table_builder_finish(struct table_builder *b, struct table_summary *summary)
     if (err) return err;
     b->finished = b->pending.size;
     b->summary.file_bytes = b->pending_offset + b->pending.size;
+    b->summary.tail_bytes = b->pending.size - filter;
     b->summary.smallest = buffer_bytes(&b->smallest);
     b->summary.largest = buffer_bytes(&b->largest);
     *summary = b->summary;

@@ -10,7 +10,7 @@
 #define TABLE_FOOTER 56u
 #define TABLE_PROPERTIES 68u /* before the two keys and the checksum */
 #define CHECKSUM_SIZE 8u
-#define BLOCK_HEADER 4u /* size of the whole block */
+#define BLOCK_HEADER 4u                    /* size of the whole block */
 #define BLOCK_TRAILER (4u + CHECKSUM_SIZE) /* number of restart points, checksum */
 #define VARINT32_MAX 5u
 #define VARINT64_MAX 10u
@@ -151,12 +151,16 @@ struct block {
     uint32_t size;           /* of data */
     uint32_t pins;
     size_t allocated;
+    uint32_t entries_end,
+        restarts; /* of its view, so that a hit touches no more than it reads */
     bool is_cached, is_referenced;
     struct block *bucket_next, *ring_next, *ring_previous;
     unsigned char data[];
 };
 /* The cached block, pinned; or NULL. */
 struct block *block_cache_find(struct block_cache *cache, uint64_t number, uint64_t offset);
+/* Whether find would find it; counts as nothing. False without a cache. */
+bool block_cache_holds(const struct block_cache *cache, uint64_t number, uint64_t offset);
 /* Memory for a block that is about to be read, pinned, not yet found by anybody. */
 struct block *block_create(const struct allocator *allocator, uint64_t number, uint64_t offset,
                            uint32_t size);
@@ -176,14 +180,14 @@ struct table {
     uint64_t number;
     uint32_t blocks;
     /* The index: block i holds keys above separator i - 1 and up to separator i. */
-    uint32_t skip;            /* bytes that all keys of the table share */
-    uint64_t prefix_smallest; /* key_prefix of the table's first key */
-    uint64_t *prefixes;       /* key_prefix of each separator */
-    uint64_t *offsets;        /* blocks + 1: where each begins, and where the last ends */
-    uint32_t *positions;      /* blocks + 1: of each separator's rest in meta */
-    struct bytes filter;      /* empty: none */
-    unsigned char *meta;      /* all behind the data blocks: filter, index, properties */
-    size_t meta_size, index_size;
+    uint32_t skip;                            /* bytes that all keys of the table share */
+    uint64_t prefix_smallest, prefix_largest; /* key_prefix of first and last key */
+    uint64_t *prefixes;                       /* key_prefix of each separator */
+    uint64_t *offsets;           /* blocks + 1: where each begins, where the last ends */
+    uint32_t *positions, *sizes; /* of each separator's bytes behind `skip`, in meta */
+    struct bytes filter;         /* empty: none */
+    unsigned char *meta;         /* the tail as it stands in the file */
+    size_t meta_size;
     struct table_summary summary;
     uint32_t restart_interval, bloom_bits;
     char path[ENGINE_PATH_SIZE];

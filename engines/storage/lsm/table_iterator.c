@@ -1,0 +1,296 @@
+/* Reads an SSTable in order, both ways.
+ *
+ * The block under the iterator is either pinned in the cache or lies in a window: a stretch of
+ * the file of up to `readahead` bytes, whole blocks, fetched by one vfs read and private to the
+ * iterator, so that a long scan or a compaction does not push the working set out of the cache.
+ *
+ *     user read    the first block after a seek comes by way of the cache; the next ones from
+ *                  the cache if they are there, else by a window that starts at two blocks and
+ *                  doubles up to `readahead`: a short scan reads little, a long one in big
+ *                  pieces. readahead 0: all by way of the cache.
+ *     other        always by full windows, never by the cache: a compaction reads everything
+ *                  once.
+ *
+ * A block is checked when the iterator enters it. Entries are decoded one by one; the key is
+ * built in `key`, the value stays where it is. previous() goes back to the restart point before
+ * the entry and forward again, so it costs half a restart run.
+ *
+ * Invariant I1: while valid, the entry stands at [at, next) of `view`, and key holds its key.
+ */
+#include <errno.h>
+
+#include "engines/storage/lsm/table_format.h"
+
+#define COPY_SLACK 16u /* small copies go in whole words */
+
+struct table_iterator {
+    struct lsm_iterator base;
+    struct table *table;
+    uint32_t readahead;
+    enum vfs_purpose purpose;
+    struct block_view view;
+    uint32_t index;    /* of the block in view; table->blocks: none */
+    uint32_t at, next; /* offsets in view of the entry, and of what follows it */
+    unsigned char *key;
+    size_t key_capacity;
+    struct block *block; /* pinned, or NULL: view lies in the window */
+    unsigned char *window;
+    size_t window_capacity, window_size;
+    uint64_t window_offset;
+    uint32_t window_bytes; /* how much the next one fetches */
+};
+
+static struct table_iterator *iterator_of(struct lsm_iterator *it)
+{
+    return (struct table_iterator *)it;
+}
+
+/* ---- blocks ---- */
+
+static void block_leave(struct table_iterator *it)
+{
+    if (it->block) block_unpin(it->table->allocator, it->block);
+    it->block = NULL;
+    it->index = it->table->blocks;
+}
+
+static bool window_holds(const struct table_iterator *it, uint32_t index)
+{
+    const uint64_t *offsets = it->table->offsets;
+    return offsets[index] >= it->window_offset &&
+           offsets[index + 1] <= it->window_offset + it->window_size;
+}
+
+/* Fetches a window that begins with the block, or that ends with it when reading backward. */
+static int window_fetch(struct table_iterator *it, uint32_t index, bool is_backward)
+{
+    const struct table *t = it->table;
+    uint64_t bytes = it->window_bytes;
+    uint32_t first = index, end = index + 1;
+    if (is_backward)
+        while (first > 0 && t->offsets[end] - t->offsets[first - 1] <= bytes) first--;
+    else
+        while (end < t->blocks && t->offsets[end + 1] - t->offsets[first] <= bytes) end++;
+    size_t size = (size_t)(t->offsets[end] - t->offsets[first]);
+    if (size > it->window_capacity) {
+        unsigned char *window =
+            t->allocator->resize(t->allocator->context, it->window, it->window_capacity, size);
+        if (!window) return -ENOMEM;
+        it->window = window;
+        it->window_capacity = size;
+    }
+    it->window_size = 0;
+    int err = engine_file_read(t->file, t->offsets[first], it->window, size, it->purpose);
+    if (err == -EBADMSG) return table_corrupt(t, t->offsets[first], "the file ends in a block");
+    if (err) return err;
+    it->window_offset = t->offsets[first];
+    it->window_size = size;
+    if (it->window_bytes < it->readahead / 2)
+        it->window_bytes *= 2;
+    else
+        it->window_bytes = it->readahead;
+    return 0;
+}
+
+/* Brings a block under the iterator. `is_run`: it follows the one that was there before. */
+static int block_enter(struct table_iterator *it, uint32_t index, bool is_run, bool is_backward)
+{
+    struct table *t = it->table;
+    if (it->index == index) return 0;
+    block_leave(it);
+    int err = 0;
+    bool is_user = it->purpose == VFS_USER_READ;
+    if (!is_run) it->window_bytes = is_user ? 0 : it->readahead;
+    if (!it->window_size || !window_holds(it, index)) {
+        bool is_windowed =
+            it->readahead && (!is_user || (is_run && !block_cache_holds(t->cache, t->number,
+                                                                        t->offsets[index])));
+        if (!is_windowed) {
+            err = table_block_get(t, index, it->purpose, &it->block, &it->view);
+            if (!err) it->index = index;
+            return err;
+        }
+        uint64_t two = 2 * (t->offsets[index + 1] - t->offsets[index]);
+        if (!it->window_bytes)
+            it->window_bytes = two < it->readahead ? (uint32_t)two : it->readahead;
+        err = window_fetch(it, index, is_backward);
+        if (err) return err;
+    }
+    uint64_t offset = t->offsets[index];
+    err = table_block_check(t, it->window + (offset - it->window_offset), offset,
+                            (size_t)(t->offsets[index + 1] - offset), &it->view);
+    if (!err) it->index = index;
+    return err;
+}
+
+bool table_iterator_is_ready(const struct lsm_iterator *base)
+{
+    const struct table_iterator *it = (const struct table_iterator *)base;
+    if (!it->base.is_valid || it->next < it->view.entries_end) return true;
+    uint32_t index = it->index + 1;
+    return index >= it->table->blocks || (it->window_size && window_holds(it, index));
+}
+
+/* ---- entries ---- */
+
+static int end(struct table_iterator *it, int err)
+{
+    it->base.is_valid = false;
+    if (err) block_leave(it);
+    return err;
+}
+
+static int malformed(struct table_iterator *it)
+{
+    uint64_t offset = it->table->offsets[it->index];
+    return end(it, table_corrupt(it->table, offset, "a malformed entry"));
+}
+
+static int key_reserve(struct table_iterator *it, size_t size)
+{
+    const struct allocator *a = it->table->allocator;
+    size_t capacity = size + size / 2 + 2 * COPY_SLACK;
+    unsigned char *key = a->resize(a->context, it->key, it->key_capacity, capacity);
+    if (!key) return -ENOMEM;
+    it->key = key;
+    it->key_capacity = capacity;
+    return 0;
+}
+
+/* Makes the entry at `at` the current one; its first `shared` bytes are in it->key. */
+static inline int show(struct table_iterator *it, uint32_t at, const struct block_entry *e)
+{
+    size_t size = (size_t)e->shared + e->suffix_size;
+    if (size + COPY_SLACK > it->key_capacity) {
+        int err = key_reserve(it, size);
+        if (err) return end(it, err);
+    }
+    /* Behind a suffix there are at least a restart point, its number and a checksum, and
+     * behind the key there is slack: whole words may be copied. */
+    unsigned char *to = it->key + e->shared;
+    if (e->suffix_size <= 16)
+        memcpy(to, e->suffix, 16);
+    else
+        memcpy(to, e->suffix, e->suffix_size);
+    it->at = at;
+    it->next = e->next;
+    it->base.is_valid = true;
+    it->base.is_delete = e->tag & 1;
+    it->base.sequence = e->tag >> 1;
+    it->base.key = bytes_of(it->key, size);
+    it->base.value = bytes_of(e->value, e->value_size);
+    return 0;
+}
+
+/* The entry at an offset of the block; key holds the one before it, or it is a restart. */
+static inline int step(struct table_iterator *it, uint32_t at, size_t key_size)
+{
+    struct block_entry e;
+    if (!block_entry_at(&it->view, at, &e) || e.shared > key_size) return malformed(it);
+    return show(it, at, &e);
+}
+
+/* From a restart point forward to the last entry that begins before `limit`. */
+static int last_before(struct table_iterator *it, uint32_t limit)
+{
+    uint32_t at = block_restart(&it->view, block_restart_before(&it->view, limit));
+    size_t key_size = 0;
+    for (;; at = it->next, key_size = it->base.key.size) {
+        if (at >= limit) return malformed(it);
+        int err = step(it, at, key_size);
+        if (err || it->next >= limit) return err;
+    }
+}
+
+/* ---- moves ---- */
+
+static int iterator_next(struct lsm_iterator *base)
+{
+    struct table_iterator *it = iterator_of(base);
+    if (it->next < it->view.entries_end) return step(it, it->next, it->base.key.size);
+    if (it->index + 1 >= it->table->blocks) return end(it, 0);
+    int err = block_enter(it, it->index + 1, true, false);
+    return err ? end(it, err) : step(it, BLOCK_HEADER, 0);
+}
+
+static int iterator_previous(struct lsm_iterator *base)
+{
+    struct table_iterator *it = iterator_of(base);
+    if (it->at > BLOCK_HEADER) return last_before(it, it->at);
+    if (it->index == 0) return end(it, 0);
+    int err = block_enter(it, it->index - 1, true, true);
+    return err ? end(it, err) : last_before(it, it->view.entries_end);
+}
+
+static int iterator_first(struct lsm_iterator *base)
+{
+    struct table_iterator *it = iterator_of(base);
+    if (it->table->blocks == 0) return end(it, 0);
+    int err = block_enter(it, 0, false, false);
+    return err ? end(it, err) : step(it, BLOCK_HEADER, 0);
+}
+
+static int iterator_last(struct lsm_iterator *base)
+{
+    struct table_iterator *it = iterator_of(base);
+    if (it->table->blocks == 0) return end(it, 0);
+    int err = block_enter(it, it->table->blocks - 1, false, true);
+    return err ? end(it, err) : last_before(it, it->view.entries_end);
+}
+
+static int iterator_seek(struct lsm_iterator *base, struct bytes key, uint64_t sequence)
+{
+    struct table_iterator *it = iterator_of(base);
+    struct table *t = it->table;
+    struct block_entry e;
+    uint32_t at;
+    int found = 0;
+    /* More than one block: the key lies behind the last entry and not behind the separator, or
+     * its versions go over the block's end. */
+    for (uint32_t index = table_block_of(t, key), i = 0; !found; i++) {
+        if (index + i >= t->blocks) return end(it, 0);
+        int err = block_enter(it, index + i, i > 0, false);
+        if (err) return end(it, err);
+        found = block_find(&it->view, key, sequence, &at, &e);
+    }
+    if (found < 0 || e.shared > key.size) return malformed(it);
+    if ((size_t)e.shared + COPY_SLACK > it->key_capacity) {
+        int err = key_reserve(it, e.shared);
+        if (err) return end(it, err);
+    }
+    if (e.shared) memcpy(it->key, key.data, e.shared);
+    return show(it, at, &e);
+}
+
+static void iterator_destroy(struct lsm_iterator *base)
+{
+    struct table_iterator *it = iterator_of(base);
+    const struct allocator *a = it->table->allocator;
+    block_leave(it);
+    allocator_free(a, it->key, it->key_capacity);
+    allocator_free(a, it->window, it->window_capacity);
+    allocator_free(a, it, sizeof(*it));
+}
+
+static const struct lsm_iterator_ops table_iterator_ops = {
+    .seek = iterator_seek,
+    .first = iterator_first,
+    .last = iterator_last,
+    .next = iterator_next,
+    .previous = iterator_previous,
+    .destroy = iterator_destroy,
+};
+
+int table_iterate(struct table *table, uint32_t readahead, enum vfs_purpose purpose,
+                  struct lsm_iterator **out)
+{
+    struct table_iterator *it = allocator_alloc(table->allocator, sizeof(*it));
+    if (!it) return -ENOMEM;
+    *it = (struct table_iterator){.base.ops = &table_iterator_ops,
+                                  .table = table,
+                                  .readahead = readahead,
+                                  .purpose = purpose,
+                                  .index = table->blocks};
+    *out = &it->base;
+    return 0;
+}
