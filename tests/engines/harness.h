@@ -52,6 +52,7 @@ struct heap {
     size_t bytes;
     uint64_t allocations; /* so far, growths included */
     uint64_t fail_at;     /* this one returns NULL; 0: none */
+    unsigned char fill;   /* what fresh memory holds */
 };
 
 #define HEAP_MAGIC ((size_t)0x686561706d616769)
@@ -69,7 +70,7 @@ static UNUSED void *heap_resize(void *context, void *block, size_t old_size, siz
         if (++heap->allocations == heap->fail_at) return NULL;
         fresh = malloc(sizeof(*fresh) + new_size);
         assert_non_null(fresh);
-        memset(fresh + 1, 0xa5, new_size); /* nobody relies on zeros */
+        memset(fresh + 1, heap->fill, new_size); /* nobody relies on zeros */
         *fresh = (struct heap_block){heap->all.next, &heap->all, new_size, HEAP_MAGIC};
         heap->all.next->previous = fresh;
         heap->all.next = fresh;
@@ -89,6 +90,7 @@ static UNUSED void *heap_resize(void *context, void *block, size_t old_size, siz
 static UNUSED void heap_init(struct heap *heap)
 {
     memset(heap, 0, sizeof(*heap));
+    heap->fill = 0xa5;
     heap->allocator = (struct allocator){heap_resize, heap};
     heap->all.next = heap->all.previous = &heap->all;
 }
