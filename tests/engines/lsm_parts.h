@@ -28,6 +28,14 @@ static UNUSED int part_compare(const void *a, const void *b)
     return order ? order : (x->sequence < y->sequence) - (x->sequence > y->sequence);
 }
 
+static UNUSED void *part_copy(const void *data, size_t size)
+{
+    unsigned char *p = malloc(size ? size : 1);
+    assert_non_null(p);
+    if (size) memcpy(p, data, size);
+    return p;
+}
+
 /* Keys of many shapes: few letters and short (one a prefix of another, long shared starts,
  * zero bytes, 0xff), or decimal numbers with zeros in front. */
 enum key_shape { KEYS_WILD, KEYS_DECIMAL, KEY_SHAPES };
@@ -59,7 +67,7 @@ static UNUSED struct parts parts_make(struct rng *rng, enum key_shape shape, siz
         size_t size = key_make(rng, shape, space, key);
         p.items[i].sequence = i + 1;
         p.items[i].is_delete = rng_below(rng, 5) == 0;
-        p.items[i].key = bytes_of(copy_of(bytes_of(key, size)), size);
+        p.items[i].key = bytes_of(part_copy(key, size), size);
         size_t value_size = p.items[i].is_delete ? 0 : rng_below(rng, value_size_max + 1);
         unsigned char *value = malloc(value_size ? value_size : 1);
         assert_non_null(value);
