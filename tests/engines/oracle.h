@@ -20,6 +20,15 @@
 
 #define UNUSED __attribute__((unused))
 
+/* Bytes of one's own, from malloc. */
+static UNUSED unsigned char *copy_of(struct bytes b)
+{
+    unsigned char *p = malloc(b.size ? b.size : 1);
+    assert_non_null(p);
+    if (b.size) memcpy(p, b.data, b.size);
+    return p;
+}
+
 struct oracle_pair {
     uint32_t holders; /* maps that it is in */
     size_t key_size, value_size;
