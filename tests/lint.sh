@@ -21,6 +21,7 @@ arrows sim/kernel "$kernel"
 arrows sim/record "$record"
 arrows sim/check "sim/check/|$record"
 arrows sim/world "sim/world/|engines/|$record"
+arrows sim/bench "sim/bench/|sim/world/|engines/|$record"
 arrows sim/workload "sim/workload/|sim/world/|engines/|$record"
 arrows sim/scenario "sim/scenario/|sim/workload/|sim/world/|sim/check/|engines/|$record"
 arrows sim/campaign "sim/campaign/|sim/scenario/|sim/workload/|sim/world/|sim/check/|engines/|$record"
@@ -52,7 +53,7 @@ while IFS= read -r file; do
     lines=$(wc -l <"$file")
     [ "$lines" -le 900 ] || bad "$file has $lines lines: split it along a noun"
 done < <(find engines sim reports -name '*.[ch]')
-for folder in engines sim/kernel sim/record sim/world sim/workload sim/check sim/scenario sim/campaign sim/cli scenarios reports tests engines/storage engines/replication; do
+for folder in engines sim/kernel sim/record sim/world sim/workload sim/check sim/scenario sim/campaign sim/bench sim/cli scenarios reports tests engines/storage engines/replication; do
     [ -s "$folder/README.md" ] || bad "$folder/README.md is missing"
 done
 

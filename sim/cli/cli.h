@@ -33,6 +33,7 @@ int command_schema(int argc, char **argv);
 int command_bench(int argc, char **argv);
 int command_engine_dump(int argc, char **argv);
 int command_engine_check(int argc, char **argv);
+int command_calibrate(int argc, char **argv);
 
 /* argp_parse with exit status 2 on bad usage and the nearest option for an unknown one; false:
  * *status is what the command returns. */

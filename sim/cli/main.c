@@ -20,6 +20,8 @@ const struct command command_table[] = {
      "look inside the files of a storage engine", command_engine_dump},
     {"engine-check", "DIR [--engine NAME] [--all] [--json]",
      "verify the files of a storage engine and locate damage", command_engine_check},
+    {"calibrate", "DIR [-o FILE] [--for TIME] [--json]",
+     "measure the disk below DIR and print it as a disk preset", command_calibrate},
     {"list", "engines|schemes|checks|measures|actions|triggers|presets|operations|scenarios",
      "what there is, a line each", command_list},
     {"explain", "WORD",

@@ -56,6 +56,8 @@ bool good_name(struct draft *d, struct view view, const char *what);
 void build_regions(struct draft *d); /* regions, nodes */
 void build_places(struct draft *d);  /* managers, directory, stores, workloads */
 void build_cluster(struct draft *d); /* disks, clocks, node settings */
+/* Starts from `config` and applies a disk mapping; a preset in it starts afresh. */
+void fill_disk(struct draft *d, struct view disk, const char *name, struct disk_config *config);
 void build_network(struct draft *d);
 void build_engine(struct draft *d);
 void build_replication(struct draft *d);

@@ -9,6 +9,13 @@
  * that is asked for. */
 struct plan *plan_compile(const struct scenario *scenario, const struct plan_request *request,
                           bool whole, struct error_list *errors);
+/* Errors of a file for the caller; path is what they name. export_plain: one without a place.
+ */
+void export_errors(struct scenario_errors *out, const char *path, struct error_list *errors);
+void export_plain(struct scenario_errors *errors, const char *path, const char *why);
+/* The bytes of a file, one more than TREE_BYTES_MAX at most; NULL and an error. The caller
+ * frees. */
+char *read_text(const char *path, size_t *size, struct scenario_errors *errors);
 /* Decimal, no sign, no leading zeros, at most INT64_MAX. */
 bool seed_parse(const char *text, uint64_t *seed);
 

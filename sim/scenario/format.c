@@ -89,6 +89,23 @@ static const struct option disk_rows[] = {
     {"cache_write", OPTION_DURATION, offsetof(struct disk_config, cache_write_ns), NULL, 0,
      NS_PER_S, NULL, "Cost of a buffered write; the device is charged at sync.",
      OPTION_OPTIONAL},
+    {"copy_read", OPTION_BANDWIDTH, offsetof(struct disk_config, copy_read_bytes_per_s), NULL,
+     0, INT64_C(1) << 50, NULL, "Copying out of the cache, on top of `cache_hit`.",
+     OPTION_OPTIONAL},
+    {"copy_write", OPTION_BANDWIDTH, offsetof(struct disk_config, copy_write_bytes_per_s), NULL,
+     0, INT64_C(1) << 50, NULL, "Copying into the cache, on top of `cache_write`.",
+     OPTION_OPTIONAL},
+    {"new_page", OPTION_DURATION, offsetof(struct disk_config, new_page_ns), NULL, 0, NS_PER_S,
+     NULL, "More of a write that brings new pages into the cache.", OPTION_OPTIONAL},
+    {"sync_metadata", OPTION_DIST, offsetof(struct disk_config, sync_metadata), NULL, 0, 0,
+     NULL,
+     "More of a sync that commits metadata too: the file's length changed, or it is a "
+     "directory's.",
+     OPTION_OPTIONAL},
+    {"name_change", OPTION_DURATION, offsetof(struct disk_config, name_ns), NULL, 0, NS_PER_S,
+     NULL, "Create, rename or unlink, before any sync.", OPTION_OPTIONAL},
+    {"free_rate", OPTION_BANDWIDTH, offsetof(struct disk_config, free_bytes_per_s), NULL, 0,
+     INT64_C(1) << 50, NULL, "How fast unlink and truncate give space back.", OPTION_OPTIONAL},
     {"capacity", OPTION_SIZE, offsetof(struct disk_config, capacity_bytes), NULL, 0,
      INT64_C(1) << 60, NULL, "Full beyond that (ENOSPC); 0B: never full.", OPTION_OPTIONAL},
     {"power_mode", OPTION_WORD, offsetof(struct disk_config, power_mode), NULL, 0, 0,
@@ -588,5 +605,13 @@ struct shape *scenario_shape(struct arena *arena, const struct format_choice *ch
     shape_add(arena, top, "finish", finish, "What follows `duration`.");
     add_table(arena, limits, &format_limits, dist);
     shape_add(arena, top, "limits", limits, "When a run is stopped.")->inert = true;
+    return top;
+}
+
+struct shape *disk_file_shape(struct arena *arena)
+{
+    struct shape *top = shape_map(arena, NULL);
+    shape_add(arena, top, "disk", disk_shape(arena, dist_shape(arena)), "The disk.")->required =
+        true;
     return top;
 }

@@ -75,6 +75,8 @@ struct format_choice {
     const struct scheme_ops *scheme; /* likewise */
     const char *const *nodes; /* NULL-terminated names, or NULL: any key may be one (generic) */
 };
+/* `disk` alone, as `faultline calibrate` prints it. */
+struct shape *disk_file_shape(struct arena *arena);
 struct shape *scenario_shape(struct arena *arena, const struct format_choice *choice);
 
 /* The words of a table of rows whose first member is their name, NULL-terminated. */

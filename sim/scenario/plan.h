@@ -117,6 +117,17 @@ struct plan *plan_create(const struct scenario *scenario, const struct plan_requ
                          struct scenario_errors *errors);
 void plan_destroy(struct plan *plan);
 
+/* ---- a disk by itself: what `faultline calibrate` prints and `bench engines --sim` reads ----
+ * A mapping `disk: {...}` with the keys of cluster.disk. As printed it stands two spaces in:
+ * the lines are a document, and go as they are below `cluster:` of a scenario. */
+/* False and errors. What *config points to lives in the arena. */
+bool disk_file_load(const char *path, struct arena *arena, struct disk_config *config,
+                    struct scenario_errors *errors);
+bool disk_file_load_text(const char *name, const char *text, size_t size, struct arena *arena,
+                         struct disk_config *config, struct scenario_errors *errors);
+/* Every key with its value: loads as the same disk. */
+void disk_file_write(FILE *out, const struct disk_config *config);
+
 /* ---- vocabulary: for list, explain, schema, the reference; all printed from the tables ----
  */
 void vocabulary_list(

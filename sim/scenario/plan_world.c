@@ -291,9 +291,7 @@ void build_directory(struct draft *d)
 
 /* ---- disks and clocks ---- */
 
-/* Starts from `config` and applies a disk mapping; a preset in it starts afresh. */
-static void fill_disk(struct draft *d, struct view disk, const char *name,
-                      struct disk_config *config)
+void fill_disk(struct draft *d, struct view disk, const char *name, struct disk_config *config)
 {
     struct view preset = view_get(disk, "preset");
     if (view_is(preset)) {

@@ -15,8 +15,7 @@
 
 /* ---- errors for the caller ---- */
 
-static void export_errors(struct scenario_errors *out, const char *path,
-                          struct error_list *errors)
+void export_errors(struct scenario_errors *out, const char *path, struct error_list *errors)
 {
     struct arena *arena = arena_create();
     errors_sort(errors);
@@ -44,6 +43,14 @@ void scenario_errors_deinit(struct scenario_errors *errors)
     for (size_t i = 0; i < errors->count; i++) free(errors->items[i]);
     free(errors->items);
     *errors = (struct scenario_errors){0};
+}
+
+void export_plain(struct scenario_errors *errors, const char *path, const char *why)
+{
+    struct error_list list = {0};
+    errors_add(&list, (struct position){path, 1, 1}, "", "%s", why);
+    export_errors(errors, path, &list);
+    errors_deinit(&list);
 }
 
 /* ---- variants ---- */
@@ -177,32 +184,30 @@ struct scenario *scenario_load_text(const char *name, const char *text, size_t s
     return scenario;
 }
 
-static void add_plain(struct scenario_errors *errors, const char *path, const char *why)
+char *read_text(const char *path, size_t *size, struct scenario_errors *errors)
 {
-    struct error_list list = {0};
-    errors_add(&list, (struct position){path, 1, 1}, "", "%s", why);
-    export_errors(errors, path, &list);
-    errors_deinit(&list);
+    FILE *file = fopen(path, "rb");
+    if (!file) {
+        export_plain(errors, path, strerror(errno));
+        return NULL;
+    }
+    char *text = xmalloc(TREE_BYTES_MAX + 2);
+    *size = fread(text, 1, TREE_BYTES_MAX + 1,
+                  file); /* one more than allowed shows that there is more */
+    bool failed = ferror(file) != 0;
+    int error = errno;
+    fclose(file);
+    if (!failed) return text;
+    export_plain(errors, path, strerror(error));
+    free(text);
+    return NULL;
 }
 
 struct scenario *scenario_load(const char *path, struct scenario_errors *errors)
 {
-    FILE *file = fopen(path, "rb");
-    if (!file) {
-        add_plain(errors, path, strerror(errno));
-        return NULL;
-    }
-    char *text = xmalloc(TREE_BYTES_MAX + 2);
-    size_t size = fread(text, 1, TREE_BYTES_MAX + 1,
-                        file); /* one more than allowed shows that there is more */
-    bool failed = ferror(file) != 0;
-    int error = errno;
-    fclose(file);
-    struct scenario *scenario = NULL;
-    if (failed)
-        add_plain(errors, path, strerror(error));
-    else
-        scenario = scenario_load_text(path, text, size, errors);
+    size_t size;
+    char *text = read_text(path, &size, errors);
+    struct scenario *scenario = text ? scenario_load_text(path, text, size, errors) : NULL;
     free(text);
     return scenario;
 }

@@ -42,9 +42,17 @@ struct disk_config {
     int64_t read_bytes_per_s, write_bytes_per_s; /* 0: unlimited */
     int64_t queue_depth;                         /* operations served in parallel */
     int64_t cache_bytes;                  /* page cache; a read that hits costs cache_hit_ns */
-    int64_t cache_hit_ns, cache_write_ns; /* a buffered write costs the latter plus copying; the
+    int64_t cache_hit_ns, cache_write_ns; /* a call that finds its bytes in the cache, a
+                                             buffered write; copying comes on top, and the
                                              device is charged at sync */
-    int64_t capacity_bytes;               /* 0: unlimited; beyond: -ENOSPC */
+    int64_t copy_read_bytes_per_s,
+        copy_write_bytes_per_s; /* out of and into the cache; 0: free */
+    int64_t new_page_ns; /* more of a write that brings pages into the cache, once a call */
+    struct dist sync_metadata; /* ns more of a sync that commits metadata too: the file's length
+                                  has changed, or it is a directory's */
+    int64_t name_ns;           /* create, rename, unlink, mkdir: in memory, before any sync */
+    int64_t free_bytes_per_s;  /* unlink and truncate give back pages and blocks; 0: at once */
+    int64_t capacity_bytes;    /* 0: unlimited; beyond: -ENOSPC */
     enum disk_power_mode power_mode; /* what power_off does unless the action names another */
     enum disk_directory_mode directory_mode;
 };

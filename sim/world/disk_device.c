@@ -238,10 +238,16 @@ void cache_clear(struct disk *disk)
 
 /* ---- operations ---- */
 
-/* 10 GB/s: memory bandwidth of one core. */
-int64_t device_copy_ns(uint64_t size)
+int64_t device_move_ns(uint64_t bytes, int64_t bytes_per_s)
 {
-    return (int64_t)(size / 10);
+    if (bytes_per_s <= 0) return 0;
+    return (int64_t)((unsigned __int128)bytes * NS_PER_S / (uint64_t)bytes_per_s);
+}
+
+int64_t device_name_ns(const struct disk *disk, const struct inode *gone)
+{
+    return disk->config.name_ns +
+           (gone ? device_move_ns(gone->size, disk->config.free_bytes_per_s) : 0);
 }
 
 int64_t device_read(struct disk *disk, struct inode *inode, uint64_t offset, uint64_t size,
@@ -264,7 +270,8 @@ int64_t device_read(struct disk *disk, struct inode *inode, uint64_t offset, uin
         done = max_i64(done, read);
     }
     for (uint64_t page = offset / PAGE_SIZE; page < end; page++) cache_touch(disk, inode, page);
-    return done + disk->config.cache_hit_ns + device_copy_ns(size);
+    return done + disk->config.cache_hit_ns +
+           device_move_ns(size, disk->config.copy_read_bytes_per_s);
 }
 
 int64_t device_read_fails(struct disk *disk, const struct inode *inode, int64_t at)
@@ -278,6 +285,9 @@ int64_t cache_write(struct disk *disk, struct inode *inode, uint64_t offset, uin
 {
     if (!cache_limit(disk)) return at;
     uint64_t first = offset / PAGE_SIZE, last = (offset + size - 1) / PAGE_SIZE;
+    uint64_t held = first;
+    while (held <= last && cache_holds(inode, held)) held++;
+    if (held <= last) at += disk->config.new_page_ns;
     for (uint64_t page = first; page <= last; page++) {
         uint64_t from = page * PAGE_SIZE, to = min_u64(from + PAGE_SIZE, inode->size);
         bool covered = offset <= from && offset + size >= to;
@@ -323,9 +333,19 @@ static uint32_t dirty_extents(const struct inode *inode, struct interval *extent
     return merged;
 }
 
+/* Whether the records since the last sync leave the file longer or shorter than it was. */
+static bool length_changed(const struct inode *inode)
+{
+    for (uint32_t i = inode->records_count - inode->records_dirty; i < inode->records_count;
+         i++)
+        if (inode->records[i].size_after != inode->records[i].size_before) return true;
+    return false;
+}
+
 int64_t device_sync(struct disk *disk, struct inode *inode, int64_t at)
 {
     int64_t done = at;
+    bool commits = inode->is_directory || length_changed(inode);
     if (inode->is_directory) { /* one block of the journal */
         done = serve(disk, inode, &disk->config.write_latency, PAGE_SIZE,
                      disk->config.write_bytes_per_s, &disk->write_bus, at);
@@ -340,5 +360,9 @@ int64_t device_sync(struct disk *disk, struct inode *inode, int64_t at)
         }
         free(extents);
     }
-    return serve(disk, inode, &disk->config.sync_latency, 0, 0, &disk->write_bus, done);
+    done = serve(disk, inode, &disk->config.sync_latency, 0, 0, &disk->write_bus, done);
+    const struct dist *metadata = &disk->config.sync_metadata;
+    if (commits && (metadata->kind != DIST_CONSTANT || metadata->a))
+        done = serve(disk, inode, metadata, 0, 0, &disk->write_bus, done);
+    return done;
 }

@@ -270,7 +270,10 @@ int64_t device_read(struct disk *disk, struct inode *inode, uint64_t offset, uin
                     int64_t at);
 int64_t device_read_fails(struct disk *disk, const struct inode *inode, int64_t at);
 int64_t device_sync(struct disk *disk, struct inode *inode, int64_t at);
-int64_t device_copy_ns(uint64_t size);
+/* A change of names that leaves `inode` (NULL: nobody) without one. */
+int64_t device_name_ns(const struct disk *disk, const struct inode *gone);
+/* Time to move bytes, rounded down; a rate of 0 takes none. */
+int64_t device_move_ns(uint64_t bytes, int64_t bytes_per_s);
 void device_stop(struct disk *disk, int64_t now);
 void device_pause(struct disk *disk, int64_t from, int64_t length);
 /* Time after the pages that a write touches are in the cache (a partial page that is not there

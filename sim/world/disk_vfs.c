@@ -1,8 +1,8 @@
 /* The calls of the simulated disk: each checks its arguments, meets its faults, moves the
  * cursor by its cost, and has its effect stamped there.
  *
- * An operation on names costs what a buffered write costs (it changes memory; sync_dir pays the
- * device), a look-up what a cache hit costs.
+ * An operation on names costs name_ns (it changes memory; sync_dir pays the device), a look-up
+ * what a cache hit costs.
  */
 #include "sim/world/disk_internal.h"
 
@@ -72,12 +72,13 @@ static int disk_open(struct vfs *vfs, const char *path, uint32_t flags, struct v
     if (inode && (flags & VFS_CREATE) && (flags & VFS_EXCLUSIVE)) return -EEXIST;
     if ((flags & VFS_TRUNCATE) && !(flags & VFS_WRITE)) return -EINVAL;
     if (!inode) {
-        disk->cursor += disk->config.cache_write_ns;
+        disk->cursor += device_name_ns(disk, NULL);
         inode = inode_create(disk, false);
         dir_create(disk, dir, name, inode,
                    stamp_at(disk, dir_stamp(disk, dir, name, disk->cursor)));
     } else if (flags & VFS_TRUNCATE) {
-        disk->cursor += disk->config.cache_write_ns;
+        disk->cursor += disk->config.cache_write_ns +
+                        device_move_ns(inode->size, disk->config.free_bytes_per_s);
         file_resize(disk, inode, 0, stamp_at(disk, inode->stamp));
     }
     *out = handle_create(disk, inode, flags & VFS_WRITE);
@@ -152,8 +153,8 @@ static int disk_write(struct vfs_file *base, uint64_t offset, struct bytes data,
     err = fault_space(disk, inode,
                       offset + data.size > inode->size ? offset + data.size - inode->size : 0);
     if (err) return err;
-    disk->cursor =
-        cache_write(disk, inode, offset, data.size, disk->cursor) + device_copy_ns(data.size);
+    disk->cursor = cache_write(disk, inode, offset, data.size, disk->cursor) +
+                   device_move_ns(data.size, disk->config.copy_write_bytes_per_s);
     fault_heal(disk, inode, offset, data.size);
     struct active_fault *misdirected = fault_hit(disk, DISK_MISDIRECTED_WRITE, inode);
     struct record *record = file_write(disk, inode, offset, data, stamp_at(disk, inode->stamp));
@@ -180,6 +181,8 @@ static int disk_truncate(struct vfs_file *base, uint64_t size)
         err = fault_space(disk, inode, size - inode->size);
         if (err) return err;
         fault_heal(disk, inode, inode->size, size - inode->size);
+    } else {
+        disk->cursor += device_move_ns(inode->size - size, disk->config.free_bytes_per_s);
     }
     file_resize(disk, inode, size, stamp_at(disk, inode->stamp));
     return 0;
@@ -246,9 +249,9 @@ static int disk_rename(struct vfs *vfs, const char *from, const char *to)
     if (!err) err = path_resolve(disk, from, &from_dir, &from_name);
     if (!err) err = path_resolve(disk, to, &to_dir, &to_name);
     if (err) return err;
-    disk->cursor += disk->config.cache_write_ns;
     struct inode *inode = entries_find(&from_dir->live, from_name),
                  *replaced = entries_find(&to_dir->live, to_name);
+    disk->cursor += device_name_ns(disk, inode == replaced ? NULL : replaced);
     if (!inode) return -ENOENT;
     if (inode == replaced) return 0;
     if (inode->is_directory && is_inside(disk, to_dir, inode)) return -EINVAL;
@@ -269,8 +272,8 @@ static int disk_unlink(struct vfs *vfs, const char *path)
     int err = call_begin(disk);
     if (!err) err = path_resolve(disk, path, &dir, &name);
     if (err) return err;
-    disk->cursor += disk->config.cache_write_ns;
     struct inode *inode = entries_find(&dir->live, name);
+    disk->cursor += device_name_ns(disk, inode);
     if (!inode) return -ENOENT;
     if (inode->is_directory) return -EISDIR;
     dir_unlink(disk, dir, name, stamp_at(disk, dir_stamp(disk, dir, name, disk->cursor)));
@@ -285,7 +288,7 @@ static int disk_mkdir(struct vfs *vfs, const char *path)
     int err = call_begin(disk);
     if (!err) err = path_resolve(disk, path, &dir, &name);
     if (err) return err;
-    disk->cursor += disk->config.cache_write_ns;
+    disk->cursor += device_name_ns(disk, NULL);
     if (entries_find(&dir->live, name)) return -EEXIST;
     struct inode *inode = inode_create(disk, true);
     dir_create(disk, dir, name, inode,

@@ -25,6 +25,9 @@ static inline struct disk_config disk_test_config(void)
         .cache_bytes = 1 << 20,
         .cache_hit_ns = 1,
         .cache_write_ns = 10,
+        .copy_read_bytes_per_s = INT64_C(10000000000),
+        .copy_write_bytes_per_s = INT64_C(10000000000),
+        .name_ns = 10,
     };
 }
 

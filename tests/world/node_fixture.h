@@ -334,6 +334,9 @@ static inline struct node_config bench_config(void)
                  .cache_bytes = 1 << 20,
                  .cache_hit_ns = 0,
                  .cache_write_ns = CALL,
+                 .copy_read_bytes_per_s = INT64_C(10000000000),
+                 .copy_write_bytes_per_s = INT64_C(10000000000),
+                 .name_ns = CALL,
                  .power_mode = DISK_ALL_LOST},
     };
 }

@@ -223,6 +223,84 @@ static void test_disk_without_costs_takes_no_time_and_still_orders_effects(void 
     disk_destroy(d);
 }
 
+/* How long a call takes. */
+#define TIME_OF(d, call)                                                                       \
+    ({                                                                                         \
+        int64_t began = disk_cursor(d);                                                        \
+        assert_int_equal(call, 0);                                                             \
+        disk_cursor(d) - began;                                                                \
+    })
+
+static void test_disk_copies_at_their_own_rates_and_pays_once_for_new_pages(void **state)
+{
+    (void)state;
+    struct disk_config config = disk_test_config();
+    config.copy_read_bytes_per_s = 1000000000; /* a byte, a nanosecond */
+    config.copy_write_bytes_per_s = 500000000;
+    config.new_page_ns = 77;
+    struct disk *d = disk_create(&config, 1, "n1", NULL);
+    struct vfs_file *f = file_open(d, "data");
+    assert_int_equal(TIME_OF(d, vfs_write(f, 0, bytes_of(data, 100), VFS_LOG)), 10 + 77 + 200);
+    assert_int_equal(TIME_OF(d, vfs_write(f, 100, bytes_of(data, 100), VFS_LOG)), 10 + 200);
+    assert_int_equal(TIME_OF(d, vfs_write(f, 200, bytes_of(data, 3 * PAGE), VFS_LOG)),
+                     10 + 77 + 2 * 3 * PAGE);
+    assert_int_equal(TIME_OF(d, vfs_write(f, 0, bytes_of(data, 3 * PAGE), VFS_LOG)),
+                     10 + 2 * 3 * PAGE);
+    assert_int_equal(TIME_OF(d, vfs_read(f, 0, data, 1000, VFS_LOG) != 1000), 1 + 1000);
+    config.copy_read_bytes_per_s = config.copy_write_bytes_per_s = 0; /* for nothing */
+    struct disk *free_copies = disk_create(&config, 1, "n1", NULL);
+    f = file_open(free_copies, "data");
+    assert_int_equal(TIME_OF(free_copies, vfs_write(f, 0, bytes_of(data, PAGE), VFS_LOG)),
+                     10 + 77);
+    disk_destroy(d);
+    disk_destroy(free_copies);
+}
+
+static void test_disk_commits_metadata_where_the_length_or_a_name_changed(void **state)
+{
+    (void)state;
+    struct disk_config config = disk_test_config();
+    config.sync_metadata = (struct dist){.kind = DIST_CONSTANT, .a = 5000};
+    struct disk *d = disk_create(&config, 1, "n1", NULL);
+    struct vfs_file *f = file_open(d, "data");
+    assert_int_equal(vfs_write(f, 0, bytes_of(data, 1000), VFS_LOG), 0);
+    assert_int_equal(TIME_OF(d, vfs_sync(f, VFS_LOG)), 100 + 1000 + 5000);
+    assert_int_equal(vfs_write(f, 500, bytes_of(data, 500), VFS_LOG), 0);
+    assert_int_equal(TIME_OF(d, vfs_sync(f, VFS_LOG)), 100 + 1000);
+    assert_int_equal(TIME_OF(d, vfs_sync(f, VFS_LOG)), 1000);
+    assert_int_equal(vfs_truncate(f, 10), 0);
+    assert_int_equal(TIME_OF(d, vfs_sync(f, VFS_LOG)), 1000 + 5000);
+    assert_int_equal(TIME_OF(d, vfs_sync_dir(disk_vfs(d), "")), 100 + 1000 + 5000);
+    /* It is work of the device: a slow disk takes longer for it too. */
+    assert_int_equal(vfs_write(f, 10, bytes_of(data, 10), VFS_LOG), 0);
+    disk_fault_add(d, &(struct disk_fault){.kind = DISK_SLOW, .factor_millionths = 2000000});
+    assert_int_equal(TIME_OF(d, vfs_sync(f, VFS_LOG)), 2 * (100 + 1000 + 5000));
+    disk_destroy(d);
+}
+
+static void test_disk_takes_time_to_give_space_back(void **state)
+{
+    (void)state;
+    struct disk_config config = disk_test_config();
+    config.name_ns = 30;
+    config.free_bytes_per_s = 1000000000; /* a byte, a nanosecond */
+    struct disk *d = disk_create(&config, 1, "n1", NULL);
+    struct vfs *v = disk_vfs(d);
+    struct vfs_file *f = file_open(d, "a");
+    assert_int_equal(vfs_write(f, 0, bytes_of(data, 1000), VFS_LOG), 0);
+    assert_int_equal(TIME_OF(d, vfs_truncate(f, 400)), 10 + 600);
+    assert_int_equal(TIME_OF(d, vfs_truncate(f, 900)), 10);
+    vfs_close(f);
+    put(d, "b", 0, "text");
+    assert_int_equal(TIME_OF(d, vfs_rename(v, "a", "b")), 30 + 4);
+    assert_int_equal(TIME_OF(d, vfs_open(v, "b", VFS_WRITE | VFS_TRUNCATE, &f)), 1 + 10 + 900);
+    assert_int_equal(vfs_write(f, 0, bytes_of(data, 50), VFS_LOG), 0);
+    assert_int_equal(TIME_OF(d, vfs_unlink(v, "b")), 30 + 50);
+    assert_int_equal(TIME_OF(d, vfs_open(v, "c", VFS_WRITE | VFS_CREATE, &f)), 1 + 30);
+    assert_int_equal(TIME_OF(d, vfs_mkdir(v, "dir")), 30);
+    disk_destroy(d);
+}
+
 static void test_disk_look_from_outside_leaves_no_trace(void **state)
 {
     (void)state;
@@ -282,6 +360,9 @@ int main(void)
         cmocka_unit_test(test_disk_sync_pays_for_each_dirty_run_and_once_for_the_flush),
         cmocka_unit_test(test_disk_counts_by_purpose),
         cmocka_unit_test(test_disk_without_costs_takes_no_time_and_still_orders_effects),
+        cmocka_unit_test(test_disk_copies_at_their_own_rates_and_pays_once_for_new_pages),
+        cmocka_unit_test(test_disk_commits_metadata_where_the_length_or_a_name_changed),
+        cmocka_unit_test(test_disk_takes_time_to_give_space_back),
         cmocka_unit_test(test_disk_look_from_outside_leaves_no_trace),
         cmocka_unit_test(test_disk_hot_loop_stays_bounded),
     };
