@@ -74,8 +74,8 @@ static inline struct bytes buffer_bytes(const struct buffer *buffer)
     return (struct bytes){buffer->data, buffer->size};
 }
 
-/* Little-endian fixed-width encoding, the only one on disk and wire. Written out: compilers make
- * one load or store of it, which they don't of a loop at -O2. */
+/* Little-endian fixed-width encoding, the only one on disk and wire. Written out: compilers
+ * make one load or store of it, which they don't of a loop at -O2. */
 static inline void put_u16(unsigned char *p, uint16_t v)
 {
     p[0] = (unsigned char)v;

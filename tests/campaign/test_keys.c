@@ -176,6 +176,7 @@ static const struct row rows[] = {
     {"engine{hash}.merge_segments", SMALL_SEGMENTS, "2", "8", NULL},
     {"engine{hash}.stall_segments", SMALL_SEGMENTS "; cluster.maintain_every=10s", "2", "64",
      NULL},
+    {"engine{hash}.hint_files", SMALL_SEGMENTS, "yes", "no", NULL},
     {"engine{hash}.verify", TIMELINE("at: 1s, bit_rot: {node: a, path: .seg}"), "yes", "no",
      NULL},
     {"engine{hash}.on_sync_failure",

@@ -72,6 +72,7 @@
 
 #include <errno.h>
 
+#include "engines/storage/bloom.h"
 #include "engines/storage/hash/hash_internal.h"
 
 #define STALL_SLICES 4u /* slices of a merge that a stalled write does at most */
@@ -94,7 +95,11 @@ static void hash_free(struct hash_engine *hash)
     hash_segments_deinit(hash, &hash->segments);
     hash_segments_deinit(hash, &hash->dropped);
     hash_keydir_deinit(&hash->keydir);
+    hash_hint_abandon(&hash->hint);
+    allocator_free(hash->base.host.allocator, hash->numbered,
+                   hash->numbered_count * sizeof(*hash->numbered));
     buffer_deinit(&hash->scratch);
+    buffer_deinit(&hash->hashes);
     allocator_free(hash->base.host.allocator, hash, sizeof(*hash));
 }
 
@@ -107,7 +112,8 @@ static int hash_open(const struct engine_host *host, const char *dir, const void
     hash->base.ops = &engine_hash;
     hash->base.host = *host;
     hash->options = *(const struct hash_options *)options;
-    hash->keydir.allocator = hash->scratch.allocator = host->allocator;
+    hash->keydir.allocator = hash->scratch.allocator = hash->hashes.allocator = host->allocator;
+    hash->hint.is_broken = hash->merge.hint.is_broken = true;
     int err = engine_path(hash->dir, "", dir);
     if (!err) err = engine_dir_ensure(host->vfs, dir);
     if (!err) err = hash_recover(hash);
@@ -171,31 +177,46 @@ static int roll(struct hash_engine *hash)
     next->synced = next->size;
     hash->manifest_version++;
     hash->owes_mark = false; /* sealed: the manifest says its size */
+    old->sequence = hash->sequence;
+    hash_hint_end(hash, &hash->hint, old);
+    hash_hint_begin(hash, &hash->hint, next->id, VFS_META);
+    hash_index_seal(hash, old);
     return 0;
 }
 
-static uint64_t batch_size(const struct engine_batch *batch)
+/* The batch's size as records, the hashes of its keys, what it takes in the index. The slots
+ * that it will touch are on their way from memory when this returns. */
+static int batch_measure(struct hash_engine *hash, const struct engine_batch *batch,
+                         uint64_t *size, struct keydir_room *room)
 {
     struct engine_batch_item item;
     size_t position = 0;
-    uint64_t size = 0;
-    while (engine_batch_next(batch, &position, &item))
-        size += record_size(item.key.size, item.value.size);
-    return size;
+    int err = buffer_reserve(&hash->hashes, batch->count * sizeof(uint64_t));
+    if (err) return err;
+    uint64_t *hashes = (uint64_t *)(void *)hash->hashes.data;
+    *size = 0;
+    *room = (struct keydir_room){.keys = batch->count};
+    while (engine_batch_next(batch, &position, &item)) {
+        *hashes = bytes_hash(item.key, 0);
+        hash_index_prefetch(hash, hash_active(hash), *hashes++);
+        *size += record_size(item.key.size, item.value.size);
+        room->key_bytes += item.key.size;
+        if (item.key.size > room->widest) room->widest = item.key.size;
+    }
+    return 0;
 }
 
-/* Encodes the batch behind the active segment's end. entries gets a keydir entry for each put:
- * all memory is taken before anything is written. */
-static int encode(struct hash_engine *hash, const struct engine_batch *batch,
-                  struct keydir_entry **entries, uint32_t *crc)
+/* Encodes the batch behind the active segment's end. */
+static int encode(struct hash_engine *hash, const struct engine_batch *batch, uint64_t size,
+                  uint32_t *crc)
 {
     struct segment *active = hash_active(hash);
     struct engine_batch_item item;
     size_t position = 0;
-    uint32_t i = 0;
     *crc = active->crc;
     buffer_clear(&hash->scratch);
-    for (; engine_batch_next(batch, &position, &item); i++) {
+    int err = buffer_reserve(&hash->scratch, (size_t)size);
+    for (uint32_t i = 0; !err && engine_batch_next(batch, &position, &item); i++) {
         uint64_t offset = active->size + hash->scratch.size;
         struct record record = {.kind = item.is_delete ? RECORD_DELETE : RECORD_PUT,
                                 .remaining = batch->count - 1 - i,
@@ -204,17 +225,10 @@ static int encode(struct hash_engine *hash, const struct engine_batch *batch,
                                 .synced = (uint32_t)active->synced,
                                 .key = item.key,
                                 .value = item.value};
-        int err = hash_record_encode(&hash->scratch, active->id, offset, &record);
-        if (err) return err;
+        err = hash_record_encode(&hash->scratch, active->id, offset, &record);
         *crc = record.crc;
-        if (item.is_delete) continue;
-        entries[i] = hash_keydir_entry_create(&hash->keydir, item.key);
-        if (!entries[i]) return -ENOMEM;
-        entries[i]->segment = active;
-        entries[i]->offset = offset;
-        entries[i]->value_size = (uint32_t)item.value.size;
     }
-    return 0;
+    return err;
 }
 
 static int append(struct hash_engine *hash, uint32_t crc, bool is_synced)
@@ -235,27 +249,47 @@ static int append(struct hash_engine *hash, uint32_t crc, bool is_synced)
     return 0;
 }
 
-static int write_batch(struct hash_engine *hash, const struct engine_batch *batch,
-                       struct keydir_entry **entries, bool is_synced)
+/* What was written at `offset` of the active segment comes into the index. Can not fail. */
+static void apply(struct hash_engine *hash, const struct engine_batch *batch, uint32_t offset)
 {
+    struct segment *active = hash_active(hash);
+    const uint64_t *hashes = (const uint64_t *)(const void *)hash->hashes.data;
     struct engine_batch_item item;
     size_t position = 0;
+    bool has_delete = false;
+    for (; engine_batch_next(batch, &position, &item); hashes++) {
+        if (item.is_delete)
+            hash_index_delete(hash, active, offset, *hashes, item.key);
+        else
+            hash_index_put(hash, active, offset, *hashes, item.key, (uint32_t)item.value.size);
+        hash_hint_add(&hash->hint, item.is_delete ? RECORD_DELETE : RECORD_PUT, item.key,
+                      (uint32_t)item.value.size);
+        offset += (uint32_t)record_size(item.key.size, item.value.size);
+        has_delete = has_delete || item.is_delete;
+    }
+    if (has_delete) hash_keydir_tidy(&hash->keydir, false);
+    if (hash->hint.out.size >= HINT_BLOCK) hash_hint_flush(hash, &hash->hint, active);
+}
+
+static int write_batch(struct hash_engine *hash, const struct engine_batch *batch,
+                       uint64_t size, const struct keydir_room *room, bool is_synced)
+{
+    struct segment *active = hash_active(hash);
+    const uint64_t *hashes = (const uint64_t *)(const void *)hash->hashes.data;
+    uint64_t offset = active->size;
     uint32_t crc;
-    int err = hash_keydir_reserve(&hash->keydir, batch->count);
-    if (!err) err = encode(hash, batch, entries, &crc);
-    if (!err) err = append(hash, crc, is_synced);
+    /* All memory is taken before anything is written. */
+    int err = hash_index_reserve(hash, active, room);
+    if (!err) err = encode(hash, batch, size, &crc);
     if (err) return err;
-    /* From here on nothing can fail. */
+    /* The keys that are superseded come from memory while the kernel writes. */
+    for (uint32_t i = 0; i < batch->count; i++)
+        hash_index_prefetch_key(hash, active, hashes[i]);
+    err = append(hash, crc, is_synced);
+    if (err) return err;
     hash->sequence += batch->count;
     hash->owes_mark = true;
-    for (uint32_t i = 0; engine_batch_next(batch, &position, &item); i++) {
-        if (item.is_delete) {
-            hash_apply_delete(hash, hash_active(hash), item.key);
-        } else {
-            hash_apply_put(hash, entries[i]);
-            entries[i] = NULL;
-        }
-    }
+    apply(hash, batch, (uint32_t)offset);
     return 0;
 }
 
@@ -275,15 +309,18 @@ static void stall(struct hash_engine *hash, uint64_t size)
 static void scratch_trim(struct hash_engine *hash)
 {
     if (hash->scratch.capacity > KEPT_BUFFER) buffer_deinit(&hash->scratch);
+    if (hash->hashes.capacity > KEPT_BUFFER) buffer_deinit(&hash->hashes);
 }
 
 static int hash_write(struct engine *engine, const struct engine_batch *batch,
                       enum engine_durability durability, int64_t now_ns)
 {
     struct hash_engine *hash = hash_of(engine);
-    const struct allocator *a = engine->host.allocator;
-    uint64_t size = batch_size(batch);
+    struct keydir_room room;
+    uint64_t size;
     (void)now_ns;
+    int err = batch_measure(hash, batch, &size, &room);
+    if (err) return err;
     stall(hash, size);
     if (hash->is_read_only)
         return -EROFS; /* the error text still names the failure that led here */
@@ -291,17 +328,9 @@ static int hash_write(struct engine *engine, const struct engine_batch *batch,
         return engine_fail(engine, -EFBIG, "%s: a batch beyond what a segment holds",
                            hash->dir);
     if (hash_active(hash)->size > SEGMENT_HEADER &&
-        hash_active(hash)->size + size > (uint64_t)hash->options.segment_bytes) {
-        int err = roll(hash);
-        if (err) return err;
-    }
-    struct keydir_entry **entries = allocator_alloc(a, batch->count * sizeof(*entries));
-    if (!entries) return -ENOMEM;
-    memset(entries, 0, batch->count * sizeof(*entries));
-    int err = write_batch(hash, batch, entries, durability == ENGINE_SYNC);
-    for (uint32_t i = 0; i < batch->count; i++)
-        hash_keydir_entry_destroy(&hash->keydir, entries[i]);
-    allocator_free(a, entries, batch->count * sizeof(*entries));
+        hash_active(hash)->size + size > (uint64_t)hash->options.segment_bytes)
+        err = roll(hash);
+    if (!err) err = write_batch(hash, batch, size, &room, durability == ENGINE_SYNC);
     scratch_trim(hash);
     return err;
 }
@@ -344,134 +373,42 @@ static void hash_close(struct engine *engine)
 
 /* ---- reading ---- */
 
-/* Reads the value of the record at (segment, offset) into `value`; `scratch` holds the record.
- */
-static int value_read(struct hash_engine *hash, struct segment *segment, uint64_t offset,
-                      struct bytes key, uint32_t value_size, struct buffer *scratch,
-                      struct bytes *value)
+int hash_value_read(struct hash_engine *hash, const struct place *place, struct bytes key,
+                    struct buffer *scratch, struct bytes *value)
 {
     struct record record;
-    size_t size = (size_t)record_size(key.size, value_size);
-    size_t skipped = hash->options.verify ? 0 : size - value_size;
+    size_t size = (size_t)record_size(key.size, place->value_size);
+    size_t skipped = hash->options.verify ? 0 : size - place->value_size;
     int err = buffer_reserve(scratch, size);
     if (!err)
-        err = engine_file_read(segment->file, offset + skipped, scratch->data + skipped,
-                               size - skipped, VFS_USER_READ);
-    if (err == -EBADMSG)
-        return hash_segment_corrupt(hash, segment->id, offset,
-                                    "the file is shorter than it was");
-    if (err) return err;
-    *value = bytes_of(scratch->data + size - value_size, value_size);
+        err = engine_file_read(place->segment->file, place->offset + skipped,
+                               scratch->data + skipped, size - skipped, VFS_USER_READ);
+    if (err) return err == -EBADMSG ? -ENODATA : err;
+    *value = bytes_of(scratch->data + size - place->value_size, place->value_size);
     if (!hash->options.verify) return 0;
     if (hash_record_header_size(scratch->data) != size ||
-        !hash_record_decode(scratch->data, segment->id, offset, &record) ||
+        !hash_record_decode(scratch->data, place->segment->id, place->offset, &record) ||
         record.kind != RECORD_PUT || !bytes_equal(record.key, key))
-        return hash_segment_corrupt(hash, segment->id, offset, "a broken record");
+        return -ENODATA;
     return 0;
 }
 
 static int hash_get(struct engine *engine, struct bytes key, struct buffer *value)
 {
     struct hash_engine *hash = hash_of(engine);
-    struct keydir_entry *entry = hash_keydir_find(&hash->keydir, key);
+    uint64_t h = bytes_hash(key, 0);
+    struct place guessed, place;
     struct bytes found;
-    if (!entry) return -ENOENT;
-    int err = value_read(hash, entry->segment, entry->offset, key, entry->value_size,
-                         &hash->scratch, &found);
+    if (!hash_index_guess(hash, h, key, &guessed)) return -ENOENT;
+    int err = hash_value_read(hash, &guessed, key, &hash->scratch, &found);
+    if (err == -ENODATA) {
+        /* Another key of the same tag, or damage. The keys in memory know. */
+        if (!hash_index_find(hash, h, key, &place)) return -ENOENT;
+        err = hash_segment_corrupt(hash, place.segment->id, place.offset, "a broken record");
+    }
     if (!err) err = buffer_assign(value, found);
     scratch_trim(hash);
     return err;
-}
-
-/* ---- scans ---- */
-
-struct snapshot_entry {
-    struct segment *segment; /* stays open while any cursor is */
-    uint64_t offset;
-    size_t key_offset; /* in cursor->keys */
-    uint32_t key_size, value_size;
-};
-
-struct hash_cursor {
-    struct engine_cursor base;
-    bool is_reverse;
-    struct buffer keys, entries; /* entries: struct snapshot_entry, in key order */
-    size_t next, count;
-    struct buffer scratch; /* the current record */
-};
-
-static struct bytes snapshot_key(const struct hash_cursor *c,
-                                 const struct snapshot_entry *entry)
-{
-    return bytes_of(c->keys.data + entry->key_offset, entry->key_size);
-}
-
-static int snapshot_compare(const void *context, const void *a, const void *b)
-{
-    return bytes_compare(snapshot_key(context, a), snapshot_key(context, b));
-}
-
-static void cursor_free(struct hash_cursor *c, const struct allocator *allocator)
-{
-    buffer_deinit(&c->keys);
-    buffer_deinit(&c->entries);
-    buffer_deinit(&c->scratch);
-    allocator_free(allocator, c, sizeof(*c));
-}
-
-static int snapshot(struct hash_engine *hash, const struct engine_range *range,
-                    struct hash_cursor *c)
-{
-    for (size_t i = 0; i < hash->keydir.capacity; i++) {
-        const struct keydir_entry *e = hash->keydir.slots[i];
-        if (!e || !engine_range_holds(range, bytes_of(e->key, e->key_size))) continue;
-        struct snapshot_entry entry = {e->segment, e->offset, c->keys.size, e->key_size,
-                                       e->value_size};
-        int err = buffer_append(&c->keys, e->key, e->key_size);
-        if (!err) err = buffer_append(&c->entries, &entry, sizeof(entry));
-        if (err) return err;
-    }
-    c->count = c->entries.size / sizeof(struct snapshot_entry);
-    engine_sort(c->entries.data, c->count, sizeof(struct snapshot_entry), snapshot_compare, c);
-    return 0;
-}
-
-static int hash_scan_open(struct engine *engine, const struct engine_range *range,
-                          struct engine_cursor **out)
-{
-    const struct allocator *a = engine->host.allocator;
-    struct hash_cursor *c = allocator_alloc(a, sizeof(*c));
-    if (!c) return -ENOMEM;
-    memset(c, 0, sizeof(*c));
-    c->is_reverse = range->reverse;
-    c->keys.allocator = c->entries.allocator = c->scratch.allocator = a;
-    int err = snapshot(hash_of(engine), range, c);
-    if (err) {
-        cursor_free(c, a);
-        return err;
-    }
-    *out = &c->base;
-    return 0;
-}
-
-static int hash_scan_next(struct engine_cursor *cursor, struct bytes *key, struct bytes *value)
-{
-    struct hash_cursor *c = (struct hash_cursor *)cursor;
-    if (c->next == c->count) return 0;
-    const struct snapshot_entry *entries =
-        (const struct snapshot_entry *)(const void *)c->entries.data;
-    const struct snapshot_entry *e = &entries[c->is_reverse ? c->count - 1 - c->next : c->next];
-    int err = value_read(hash_of(cursor->engine), e->segment, e->offset, snapshot_key(c, e),
-                         e->value_size, &c->scratch, value);
-    if (err) return err;
-    c->next++;
-    *key = snapshot_key(c, e);
-    return 1;
-}
-
-static void hash_scan_close(struct engine_cursor *cursor)
-{
-    cursor_free((struct hash_cursor *)cursor, cursor->engine->host.allocator);
 }
 
 /* ---- copies and figures ---- */
@@ -511,20 +448,25 @@ static int hash_checkpoint(struct engine *engine, const char *dir)
 static void hash_stats(struct engine *engine, struct engine_stats *stats)
 {
     struct hash_engine *hash = hash_of(engine);
-    const struct segments *lists[] = {&hash->segments, &hash->dropped, &hash->merge.outputs};
+    const struct merge *m = &hash->merge;
+    const struct segments *lists[] = {&hash->segments, &hash->dropped, &m->outputs,
+                                      &m->retired};
     stats->files = 1; /* the manifest */
+    stats->memory_bytes = sizeof(*hash) + hash->scratch.capacity + hash->hashes.capacity +
+                          hash->hint.out.capacity + m->hint.out.capacity + m->out.capacity +
+                          m->moves.capacity + hash->numbered_count * sizeof(*hash->numbered) +
+                          hash_index_memory(hash) + hash_filter_memory(hash);
     for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
-        stats->files += lists[i]->count;
-        for (uint32_t j = 0; j < lists[i]->count; j++)
-            stats->disk_bytes += lists[i]->items[j]->size;
+        stats->memory_bytes += lists[i]->capacity * sizeof(*lists[i]->items) +
+                               lists[i]->count * sizeof(struct segment);
+        for (uint32_t j = 0; j < lists[i]->count; j++) {
+            const struct segment *segment = lists[i]->items[j];
+            stats->files += segment->has_hint ? 2 : 1;
+            stats->disk_bytes += segment->size + segment->hint_bytes;
+        }
     }
-    stats->live_keys = hash->keydir.count;
-    stats->live_bytes = hash->keydir.key_bytes + hash->keydir.value_bytes;
-    stats->memory_bytes = sizeof(*hash) + hash->scratch.capacity + hash->merge.out.capacity +
-                          hash->merge.moves.capacity + stats->files * sizeof(struct segment) +
-                          hash->keydir.capacity * sizeof(void *) +
-                          hash->keydir.count * sizeof(struct keydir_entry) +
-                          hash->keydir.key_bytes;
+    stats->live_keys = hash->live_keys;
+    stats->live_bytes = hash->live_key_bytes + hash->live_value_bytes;
     stats->cut_bytes = hash->cut_bytes;
 }
 
@@ -566,6 +508,26 @@ static const struct option hash_option_table[] = {
      .low = 1,
      .high = 1000000,
      .doc = "sealed segments from which on writes help a due merge"},
+    {.name = "index",
+     .type = OPTION_WORD,
+     OFFSET(index),
+     .value = "keydir",
+     .words = hash_index_words,
+     .flags = OPTION_INERT,
+     .doc = "keydir: one table for all segments; segment: a table each, searched newest first"},
+    {.name = "bloom_bits",
+     .type = OPTION_INT,
+     OFFSET(bloom_bits),
+     .value = "10",
+     .low = 0,
+     .high = BLOOM_BITS_MAX,
+     .flags = OPTION_INERT,
+     .doc = "index: segment: bits a key of the filter in front of each table; 0: no filters"},
+    {.name = "hint_files",
+     .type = OPTION_YESNO,
+     OFFSET(hint_files),
+     .value = "yes",
+     .doc = "write the keys of sealed segments beside them, and open by these"},
     {.name = "verify",
      .type = OPTION_YESNO,
      OFFSET(verify),
@@ -603,4 +565,7 @@ const struct engine_ops engine_hash = {
     .stats = hash_stats,
     .error = hash_error,
     .close = hash_close,
+    .properties = hash_properties,
+    .recognise = hash_recognise,
+    .inspect = hash_inspect,
 };

@@ -14,8 +14,11 @@ struct hash_options {
     int64_t merge_threshold_ppm; /* dead bytes of the sealed segments that start a merge */
     int64_t merge_segments;      /* sealed segments at least, for a merge to start */
     int64_t stall_segments;      /* sealed segments from which on writes help the merge */
-    int32_t verify;              /* get and scan check the record's checksum */
-    int32_t on_sync_failure;     /* enum sync_policy */
+    int32_t index;               /* enum: 0 one keydir for all segments, 1 an index a segment */
+    int64_t bloom_bits;      /* index a segment: bits a key of the filter before it; 0: none */
+    int32_t hint_files;      /* write them, and open by them */
+    int32_t verify;          /* get and scan check the record's checksum */
+    int32_t on_sync_failure; /* enum sync_policy */
 };
 
 extern const struct engine_ops engine_hash;

@@ -9,10 +9,10 @@
 #include "engines/storage/hash/hash_internal.h"
 
 #define MANIFEST_HEADER 16u
-#define MANIFEST_ENTRY 16u
+#define MANIFEST_ENTRY 24u
 #define MANIFEST_MAX (64u << 20) /* four million segments: beyond it the size is rot */
 
-static const char manifest_magic[8] = {'F', 'L', 'H', 'A', 'S', 'H', 'M', '1'};
+static const char manifest_magic[8] = {'F', 'L', 'H', 'A', 'S', 'H', 'M', '2'};
 
 int hash_manifest_encode(struct buffer *out, const struct segments *segments, uint32_t next_id)
 {
@@ -26,61 +26,88 @@ int hash_manifest_encode(struct buffer *out, const struct segments *segments, ui
     p += MANIFEST_HEADER;
     for (uint32_t i = 0; i < segments->count; i++, p += MANIFEST_ENTRY) {
         bool is_active = i + 1 == segments->count;
-        put_u32(p, segments->items[i]->id);
-        put_u32(p + 4, 0);
-        put_u64(p + 8, is_active ? 0 : segments->items[i]->size);
+        const struct segment *segment = segments->items[i];
+        put_u32(p, segment->id);
+        put_u32(p + 4, is_active ? 0 : segment->crc);
+        put_u64(p + 8, is_active ? 0 : segment->size);
+        put_u32(p + 16, is_active ? 0 : segment->records);
+        put_u32(p + 20, 0);
     }
     put_u32(p, crc32c(0, out->data, (size_t)(p - out->data)));
     out->size = (size_t)(p - out->data) + 4;
     return 0;
 }
 
-static int manifest_corrupt(struct hash_engine *hash, uint64_t offset, const char *why)
-{
-    return engine_fail(&hash->base, -EBADMSG, "%s/" MANIFEST_NAME " at offset %llu: %s",
-                       hash->dir, (unsigned long long)offset, why);
-}
-
-static int manifest_decode(struct hash_engine *hash, struct bytes data, struct buffer *entries,
-                           uint32_t *next_id)
+const char *hash_manifest_decode(struct bytes data, struct buffer *entries, uint32_t *next_id,
+                                 uint64_t *offset)
 {
     const unsigned char *p = data.data;
+    *offset = data.size;
+    if (data.size < MANIFEST_HEADER + MANIFEST_ENTRY + 4 || data.size > MANIFEST_MAX)
+        return "the size is wrong";
     size_t end = data.size - 4;
-    if (memcmp(p, manifest_magic, sizeof(manifest_magic)) != 0)
-        return manifest_corrupt(hash, 0, "not a manifest");
-    if (get_u32(p + end) != crc32c(0, p, end))
-        return manifest_corrupt(hash, end, "the checksum is wrong");
+    *offset = 0;
+    if (memcmp(p, manifest_magic, sizeof(manifest_magic)) != 0) return "not a manifest";
+    *offset = end;
+    if (get_u32(p + end) != crc32c(0, p, end)) return "the checksum is wrong";
     uint32_t count = get_u32(p + 8);
+    *offset = 8;
     if (count == 0 || end != MANIFEST_HEADER + (uint64_t)count * MANIFEST_ENTRY)
-        return manifest_corrupt(hash, 8, "the count is wrong");
+        return "the count is wrong";
+    if (buffer_reserve(entries, count * sizeof(struct manifest_entry))) return "";
     for (uint32_t i = 0; i < count; i++) {
-        const unsigned char *e = p + MANIFEST_HEADER + i * MANIFEST_ENTRY;
-        struct manifest_entry entry = {.id = get_u32(e), .size = get_u64(e + 8)};
-        int err = buffer_append(entries, &entry, sizeof(entry));
-        if (err) return err;
+        *offset = hash_manifest_offset(i);
+        const unsigned char *e = p + *offset;
+        struct manifest_entry entry = {.id = get_u32(e),
+                                       .crc = get_u32(e + 4),
+                                       .size = get_u64(e + 8),
+                                       .records = get_u32(e + 16)};
+        /* size 0: the active segment, which is the last */
+        if ((i + 1 == count) != (entry.size == 0) ||
+            (entry.size && entry.size < SEGMENT_HEADER))
+            return "an impossible size of a segment";
+        buffer_append(entries, &entry, sizeof(entry));
     }
     *next_id = get_u32(p + 12);
-    return 0;
+    return NULL;
 }
 
-int hash_manifest_read(struct hash_engine *hash, struct buffer *entries, uint32_t *next_id)
+uint64_t hash_manifest_offset(uint32_t entry)
 {
-    struct vfs *vfs = hash->base.host.vfs;
-    struct buffer data = {.allocator = hash->base.host.allocator};
+    return MANIFEST_HEADER + (uint64_t)entry * MANIFEST_ENTRY;
+}
+
+int hash_manifest_load(struct hash_engine *hash, struct buffer *out)
+{
     struct vfs_file *file;
     char path[ENGINE_PATH_SIZE];
     uint64_t size;
     int err = engine_path(path, hash->dir, MANIFEST_NAME);
-    if (!err) err = vfs_open(vfs, path, VFS_READ, &file);
+    if (!err) err = vfs_open(hash->base.host.vfs, path, VFS_READ, &file);
     if (err) return err;
     err = vfs_size(file, &size);
-    if (!err && (size < MANIFEST_HEADER + MANIFEST_ENTRY + 4 || size > MANIFEST_MAX))
-        err = manifest_corrupt(hash, size, "the size is wrong");
-    if (!err) err = buffer_reserve(&data, (size_t)size);
-    if (!err) err = engine_file_read(file, 0, data.data, (size_t)size, VFS_RECOVERY);
-    if (!err) err = manifest_decode(hash, bytes_of(data.data, (size_t)size), entries, next_id);
-    buffer_deinit(&data);
+    if (!err && size > MANIFEST_MAX) size = MANIFEST_MAX + 1;
+    if (!err) err = buffer_reserve(out, (size_t)size + 1);
+    if (!err) err = engine_file_read(file, 0, out->data, (size_t)size, VFS_RECOVERY);
+    if (!err) out->size = (size_t)size;
     vfs_close(file);
+    return err;
+}
+
+int hash_manifest_read(struct hash_engine *hash, struct buffer *entries, uint32_t *next_id)
+{
+    struct buffer data = {.allocator = hash->base.host.allocator};
+    uint64_t offset;
+    int err = hash_manifest_load(hash, &data);
+    if (!err) {
+        const char *why = hash_manifest_decode(buffer_bytes(&data), entries, next_id, &offset);
+        if (why)
+            err = !*why ? -ENOMEM
+                        : engine_fail(&hash->base, -EBADMSG,
+                                      "%s/" MANIFEST_NAME " at offset %llu: %s", hash->dir,
+                                      (unsigned long long)offset, why);
+    }
+    buffer_deinit(&data);
     return err;
 }
 

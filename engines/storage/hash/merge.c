@@ -5,25 +5,31 @@
  *     READ ------- records to write -----> WRITE          a block; live records go to `out`
  *     READ ------- no output yet --------> CREATE --> READ
  *     WRITE ------ more to read ---------> READ
- *     WRITE ------ output full ----------> SYNC --> CREATE --> READ
- *     WRITE ------ inputs read out ------> SYNC --> SYNC_NAMES --> SYNC_ACTIVE
+ *     WRITE ------ output full ----------> SYNC --> HINT --> CREATE --> READ
+ *     WRITE ------ inputs read out ------> SYNC --> HINT --> SYNC_NAMES --> SYNC_ACTIVE
+ *     WRITE ------ a block of hints -----> HINT --> READ
  *     READ ------- all dead, read out ---> SYNC_ACTIVE --> MANIFEST_CREATE
- *     MANIFEST_CREATE --> MANIFEST_WRITE --> MANIFEST_SYNC --> RENAME --> SYNC_SWITCH --> IDLE
+ *     MANIFEST_CREATE --> MANIFEST_WRITE --> MANIFEST_SYNC --> RENAME --> SYNC_SWITCH
+ *     SYNC_SWITCH --> REPOINT --> IDLE
  *     RENAME ----- a roll came between --> MANIFEST_CREATE
- *     IDLE ------- dropped segments, no cursor open: unlinks one
+ *     IDLE ------- dropped segments, no cursor open: unlinks a file
  *
  * The inputs are all segments that were sealed when the merge began: the oldest part of the
- * history, whole. So a tombstone among them has nothing older left to hide, and is dropped; and
- * a record is live exactly when the keydir points at it.
+ * history, whole. So a tombstone among them has nothing older left to hide, and is dropped. A
+ * merge that left an older segment alone while it dropped the tombstone of a key there would
+ * bring the key back when the index is next built (incidents.md, S18). A record is live exactly
+ * when the index points at it.
  *
  * M1  Until RENAME the database is the inputs: outputs are not listed, and a crash leaves
  *     strays.
  * M2  Outputs are durable, contents (SYNC) and names (SYNC_NAMES), before a manifest lists
  *     them.
- * M3  The keydir points at inputs until RENAME has succeeded, then all at once at outputs; what
- *     was written or deleted meanwhile is not in `moves`' way, because its entry no longer
- *     points there.
- * M4  Inputs are unlinked only after SYNC_SWITCH: either manifest finds all its files.
+ * M3  The keydir points at inputs until RENAME has succeeded, then slice by slice (REPOINT) at
+ *     outputs. Both hold the same records, so that it does not matter to a read. What was
+ *     written or deleted meanwhile is not in `moves`' way: its slot no longer points there.
+ *     In layout `segment` the outputs come with their own tables, and nothing is repointed.
+ * M4  Inputs are unlinked only after SYNC_SWITCH and REPOINT: either manifest finds all its
+ *     files, and so does the keydir.
  * M5  The manifest that RENAME puts in place lists every segment that writes may have gone to:
  *     a roll between MANIFEST_CREATE and RENAME sends the merge back (manifest_version).
  * M6  A record is dropped only when what superseded it is durable: SYNC_ACTIVE comes after the
@@ -37,8 +43,13 @@
 #include <errno.h>
 
 #include "engines/storage/hash/hash_internal.h"
+#include "engines/storage/hash/hint.h"
 
 #define READ_MIN 4096u /* a read below this is not worth its latency */
+#define MERGE_HINT_BLOCK (64u << 10)
+#define REPOINT_MIN 256u /* moves a slice: some 100 ns each */
+#define REPOINT_AHEAD 8u
+#define REPOINT_BYTES 64u /* of the budget, a move */
 
 bool hash_merge_is_wanted(const struct hash_engine *hash)
 {
@@ -65,15 +76,19 @@ static void merge_reset(struct hash_engine *hash)
     if (m->manifest) vfs_close(m->manifest);
     buffer_deinit(&m->out);
     buffer_deinit(&m->moves);
+    hash_hint_abandon(&m->hint);
     hash_segments_deinit(hash, &m->outputs);
+    hash_segments_deinit(hash, &m->retired);
     bool is_blocked = m->is_blocked;
-    *m = (struct merge){.is_blocked = is_blocked};
+    *m = (struct merge){.is_blocked = is_blocked, .hint.is_broken = true};
 }
 
 void hash_merge_deinit(struct hash_engine *hash)
 {
     for (uint32_t i = 0; i < hash->merge.outputs.count; i++)
         hash_segment_close(hash, hash->merge.outputs.items[i]);
+    for (uint32_t i = 0; i < hash->merge.retired.count; i++)
+        hash_segment_close(hash, hash->merge.retired.items[i]);
     hash->merge.outputs.count = 0;
     merge_reset(hash);
 }
@@ -84,10 +99,7 @@ static void merge_begin(struct hash_engine *hash)
     m->out.allocator = m->moves.allocator = hash->base.host.allocator;
     m->inputs = hash->segments.count - 1;
     m->offset = SEGMENT_HEADER;
-    for (uint32_t i = 0; i < m->inputs; i++) {
-        hash->segments.items[i]->is_input = true;
-        hash->segments.items[i]->input_index = i;
-    }
+    for (uint32_t i = 0; i < m->inputs; i++) hash->segments.items[i]->is_input = true;
     m->step = MERGE_READ;
 }
 
@@ -132,18 +144,31 @@ static int merge_copy(struct hash_engine *hash, uint64_t from, const struct reco
              out_offset(m) + size > (uint64_t)hash->options.segment_bytes)
         m->is_output_full = true;
     if (m->is_output_full) return 0;
-    struct merge_move move = {m->input, from, out_offset(m), merge_output(m)};
+    struct segment *output = merge_output(m);
+    uint64_t h = bytes_hash(record->key, 0);
+    struct merge_move move = {h,
+                              hash->segments.items[m->input]->number,
+                              (uint32_t)from,
+                              (uint32_t)out_offset(m),
+                              (uint32_t)size,
+                              output};
     struct record copy = *record;
     copy.remaining = 0; /* a sealed record is a batch of its own */
     copy.previous = m->out_crc;
     copy.synced = 0;
     size_t before = m->moves.size;
-    int err = buffer_append(&m->moves, &move, sizeof(move));
-    if (!err) err = hash_record_encode(&m->out, merge_output(m)->id, move.to, &copy);
+    int err =
+        hash->options.index == INDEX_KEYDIR ? buffer_append(&m->moves, &move, sizeof(move)) : 0;
+    if (!err) err = hash_record_encode(&m->out, output->id, move.to, &copy);
+    if (!err)
+        err = hash_index_copied(hash, output, move.to, h, record->key,
+                                (uint32_t)record->value.size);
     if (err) {
         m->moves.size = before;
-        return err;
+        return err; /* and the merge is given up */
     }
+    hash_hint_add(&m->hint, RECORD_PUT, record->key, (uint32_t)record->value.size);
+    if (record->sequence > output->sequence) output->sequence = record->sequence;
     m->out_crc = copy.crc;
     return 1;
 }
@@ -151,10 +176,10 @@ static int merge_copy(struct hash_engine *hash, uint64_t from, const struct reco
 static bool is_live(const struct hash_engine *hash, const struct segment *input,
                     uint64_t offset, const struct record *record)
 {
-    const struct keydir_entry *entry;
-    if (record->kind != RECORD_PUT) return false;
-    entry = hash_keydir_find(&hash->keydir, record->key);
-    return entry && entry->segment == input && entry->offset == offset;
+    struct place place;
+    return record->kind == RECORD_PUT &&
+           hash_index_find(hash, bytes_hash(record->key, 0), record->key, &place) &&
+           place.segment == input && place.offset == offset;
 }
 
 /* Deals with the records of one block of the current input. */
@@ -233,6 +258,7 @@ static int merge_create(struct hash_engine *hash)
     hash->next_id++;
     hash_segments_add(hash, &m->outputs, output);
     m->out_crc = output->crc;
+    hash_hint_begin(hash, &m->hint, output->id, VFS_COMPACTION);
     m->is_output_full = false;
     m->step = MERGE_READ;
     return 0;
@@ -247,7 +273,9 @@ static int merge_write(struct hash_engine *hash)
     output->size += m->out.size;
     output->crc = m->out_crc;
     buffer_clear(&m->out);
-    m->step = m->is_output_full || m->is_read_out ? MERGE_SYNC : MERGE_READ;
+    m->step = m->is_output_full || m->is_read_out    ? MERGE_SYNC
+              : m->hint.out.size >= MERGE_HINT_BLOCK ? MERGE_HINT
+                                                     : MERGE_READ;
     return 0;
 }
 
@@ -258,6 +286,22 @@ static int merge_sync(struct hash_engine *hash)
                                hash->options.on_sync_failure);
     if (err) return err;
     merge_output(m)->synced = merge_output(m)->size;
+    m->step = MERGE_HINT;
+    return 0;
+}
+
+/* A part of the output's hints; the end of them when the output is complete. */
+static int merge_hint(struct hash_engine *hash)
+{
+    struct merge *m = &hash->merge;
+    struct segment *output = merge_output(m);
+    if (output->synced < output->size) {
+        hash_hint_flush(hash, &m->hint, output);
+        m->step = MERGE_READ;
+        return 0;
+    }
+    hash_hint_end(hash, &m->hint, output);
+    hash_index_seal(hash, output);
     m->step = m->is_read_out && !m->is_output_full ? MERGE_SYNC_NAMES : MERGE_CREATE;
     return 0;
 }
@@ -316,48 +360,42 @@ static int merge_manifest_sync(struct hash_engine *hash)
     return err;
 }
 
-static const struct merge_move *move_find(const struct merge *m,
-                                          const struct keydir_entry *entry)
-{
-    const struct merge_move *moves = (const struct merge_move *)(const void *)m->moves.data;
-    size_t low = 0, high = m->moves.size / sizeof(*moves);
-    uint32_t input = entry->segment->input_index;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        const struct merge_move *move = &moves[middle];
-        if (move->input_index < input ||
-            (move->input_index == input && move->from < entry->offset))
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return &moves[low];
-}
-
-/* M3. Nothing in here can fail: the arrays have been reserved. */
+/* Nothing in here can fail: the arrays have been reserved. */
 static void merge_switch(struct hash_engine *hash, struct segments *result)
 {
     struct merge *m = &hash->merge;
-    for (uint32_t i = 0; i < m->outputs.count; i++)
-        m->outputs.items[i]->dead_bytes =
-            m->outputs.items[i]->size - SEGMENT_HEADER; /* less what is found alive below */
-    for (size_t i = 0; i < hash->keydir.capacity; i++) {
-        struct keydir_entry *entry = hash->keydir.slots[i];
-        if (!entry || !entry->segment->is_input) continue;
-        const struct merge_move *move = move_find(m, entry);
-        ENGINE_CHECK(&hash->base, move->from == entry->offset);
-        entry->segment = move->output;
-        entry->offset = move->to;
-        move->output->dead_bytes -= record_size(entry->key_size, entry->value_size);
-    }
     for (uint32_t i = 0; i < m->inputs; i++) {
         hash->segments.items[i]->is_input = false;
-        hash->dropped.items[hash->dropped.count++] = hash->segments.items[i];
+        m->retired.items[m->retired.count++] = hash->segments.items[i];
     }
     hash_segments_deinit(hash, &hash->segments);
     hash->segments = *result;
     m->inputs = 0;
     m->outputs.count = 0;
+}
+
+/* M3. */
+static int merge_repoint(struct hash_engine *hash, uint64_t budget)
+{
+    struct merge *m = &hash->merge;
+    const struct merge_move *moves = (const struct merge_move *)(const void *)m->moves.data;
+    size_t count = m->moves.size / sizeof(*moves);
+    uint64_t most = budget / REPOINT_BYTES < REPOINT_MIN ? REPOINT_MIN : budget / REPOINT_BYTES;
+    size_t end = count - m->moves_done > most ? m->moves_done + (size_t)most : count;
+    for (; m->moves_done < end; m->moves_done++) {
+        const struct merge_move *move = &moves[m->moves_done];
+        if (m->moves_done + REPOINT_AHEAD < count)
+            hash_keydir_prefetch(&hash->keydir, move[REPOINT_AHEAD].hash);
+        if (!hash_keydir_repoint(&hash->keydir, move->hash, move->from_number, move->from,
+                                 move->output->number, move->to))
+            move->output->dead_bytes += move->size; /* superseded since it was copied */
+    }
+    if (m->moves_done < count) return 0;
+    for (uint32_t i = 0; i < m->retired.count; i++)
+        hash->dropped.items[hash->dropped.count++] = m->retired.items[i];
+    m->retired.count = 0;
+    merge_reset(hash);
+    return 0;
 }
 
 static int merge_rename(struct hash_engine *hash)
@@ -374,6 +412,7 @@ static int merge_rename(struct hash_engine *hash)
     if (!err) err = merge_result(hash, &result);
     if (!err)
         err = hash_segments_reserve(hash, &hash->dropped, hash->dropped.count + m->inputs);
+    if (!err) err = hash_segments_reserve(hash, &m->retired, m->inputs);
     if (err) {
         hash_segments_deinit(hash, &result);
         return err;
@@ -398,7 +437,7 @@ static int merge_sync_switch(struct hash_engine *hash)
         return engine_fail(&hash->base, err, "%s: sync of the directory failed (errno %d)",
                            hash->dir, -err);
     }
-    merge_reset(hash);
+    hash->merge.step = MERGE_REPOINT;
     return 0;
 }
 
@@ -408,6 +447,11 @@ static int drop_one(struct hash_engine *hash)
 {
     char path[ENGINE_PATH_SIZE];
     struct segment *segment = hash->dropped.items[hash->dropped.count - 1];
+    if (segment->has_hint) {
+        segment->has_hint = false;
+        int hint_err = hash_hint_path(hash->dir, segment->id, path);
+        return hint_err ? hint_err : vfs_unlink(hash->base.host.vfs, path);
+    }
     int err = hash_segment_path(hash, segment->id, path);
     /* Off the list first: an unlink that fails leaves a stray, which the next open removes. */
     hash->dropped.count--;
@@ -443,6 +487,8 @@ static int merge_step(struct hash_engine *hash, uint64_t budget)
     case MERGE_MANIFEST_SYNC: return merge_manifest_sync(hash);
     case MERGE_RENAME: return merge_rename(hash);
     case MERGE_SYNC_SWITCH: return merge_sync_switch(hash);
+    case MERGE_REPOINT: return merge_repoint(hash, budget);
+    case MERGE_HINT: return merge_hint(hash);
     }
     return 0;
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "engines/storage/hash/hash_internal.h"
+#include "engines/storage/hash/hint.h"
 
 /* ---- a first segment ---- */
 
@@ -50,6 +51,7 @@ static int hash_create(struct hash_engine *hash)
         return err;
     }
     segment->synced = segment->size;
+    hash_hint_begin(hash, &hash->hint, segment->id, VFS_META);
     err = vfs_sync_dir(vfs, hash->dir);
     return err ? err
                : hash_manifest_write(hash, hash->dir, MANIFEST_ROLL_NAME, &hash->segments,
@@ -80,9 +82,11 @@ static int find_stray(void *context, const char *name, bool is_directory)
     bool is_stray =
         strcmp(name, MANIFEST_ROLL_NAME) == 0 || strcmp(name, MANIFEST_MERGE_NAME) == 0;
     if (is_directory) return 0;
-    if (sscanf(name, "seg-%8x", &id) == 1) {
+    if (sscanf(name, "seg-%8x", &id) == 1 && !is_listed(strays->entries, id)) {
         snprintf(canonical, sizeof(canonical), "seg-%08x.data", id);
-        is_stray = strcmp(name, canonical) == 0 && !is_listed(strays->entries, id);
+        is_stray = strcmp(name, canonical) == 0;
+        snprintf(canonical, sizeof(canonical), "seg-%08x.hint", id);
+        is_stray = is_stray || strcmp(name, canonical) == 0;
     }
     return is_stray ? buffer_append(&strays->names, name, strlen(name) + 1) : 0;
 }
@@ -106,80 +110,149 @@ static int strays_remove(struct hash_engine *hash, const struct buffer *entries)
 
 /* ---- records ---- */
 
-void hash_apply_put(struct hash_engine *hash, struct keydir_entry *entry)
+void hash_applier_add(struct applier *applier, enum record_kind kind, struct bytes key,
+                      uint32_t offset, uint32_t value_size)
 {
-    struct keydir_entry *old = hash_keydir_put(&hash->keydir, entry);
-    if (!old) return;
-    old->segment->dead_bytes += record_size(old->key_size, old->value_size);
-    hash_keydir_entry_destroy(&hash->keydir, old);
+    uint64_t h = kind == RECORD_MARK ? 0 : bytes_hash(key, 0);
+    applier->items[applier->count++] = (struct applier_item){kind, offset, value_size, key, h};
+    if (kind != RECORD_MARK) hash_index_prefetch(applier->hash, applier->segment, h);
 }
 
-void hash_apply_delete(struct hash_engine *hash, struct segment *segment, struct bytes key)
+void hash_applier_apply(struct applier *applier, uint32_t count)
 {
-    struct keydir_entry *old = hash_keydir_remove(&hash->keydir, key);
-    segment->dead_bytes += record_size(key.size, 0); /* a merge drops the tombstone */
-    if (!old) return;
-    old->segment->dead_bytes += record_size(old->key_size, old->value_size);
-    hash_keydir_entry_destroy(&hash->keydir, old);
-}
-
-static int apply(struct hash_engine *hash, struct segment *segment, uint64_t offset,
-                 const struct record *record)
-{
-    if (record->kind == RECORD_MARK) {
-        segment->dead_bytes += RECORD_HEADER;
-        return 0;
+    struct hash_engine *hash = applier->hash;
+    for (uint32_t i = 0; i < count; i++)
+        if (applier->items[i].kind != RECORD_MARK)
+            hash_index_prefetch_key(hash, applier->segment, applier->items[i].hash);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct applier_item *item = &applier->items[i];
+        if (item->kind == RECORD_PUT)
+            hash_index_put(hash, applier->segment, item->offset, item->hash, item->key,
+                           item->value_size);
+        else if (item->kind == RECORD_DELETE)
+            hash_index_delete(hash, applier->segment, item->offset, item->hash, item->key);
+        else
+            applier->segment->dead_bytes += RECORD_HEADER;
     }
-    if (record->kind == RECORD_DELETE) {
-        hash_apply_delete(hash, segment, record->key);
-        return 0;
-    }
-    int err = hash_keydir_reserve(&hash->keydir, 1);
-    struct keydir_entry *entry =
-        err ? NULL : hash_keydir_entry_create(&hash->keydir, record->key);
-    if (!entry) return -ENOMEM;
-    entry->segment = segment;
-    entry->offset = offset;
-    entry->value_size = (uint32_t)record->value.size;
-    hash_apply_put(hash, entry);
-    return 0;
+    applier->count -= count;
+    memmove(applier->items, applier->items + count, applier->count * sizeof(*applier->items));
 }
 
-struct scan_state {
+/* The replay of one segment. Records wait in the applier until their batch is whole; a batch
+ * that is too long for it, or for the window, is read again when its end has been seen. */
+struct replay {
+    struct segment_reader reader;
+    struct applier applier;
+    struct hint_stream *hint; /* what is applied is added to it */
+    uint32_t whole;           /* of the applier's items: of whole batches */
+    uint64_t batch;           /* where the batch being read begins */
+    bool is_reread;           /* it is not in the applier */
+    /* results */
     uint64_t good;     /* end of the last whole batch */
     uint64_t sequence; /* of its last record */
     uint32_t crc;      /* likewise */
     bool last_is_mark; /* which claims all before itself */
-    uint64_t damage;   /* offset of the record that ended the scan; == limit: none */
+    uint64_t damage;   /* offset of the record that ended the replay; == limit: none */
 };
 
-/* Follows the chain of records from `from` to the first that does not continue it. */
-static int scan_records(struct segment_reader *reader, uint64_t from, uint32_t crc,
-                        struct scan_state *state)
+static int replay_apply(struct replay *r)
+{
+    struct applier *a = &r->applier;
+    struct keydir_room room = {.keys = r->whole};
+    for (uint32_t i = 0; i < r->whole; i++) {
+        const struct applier_item *item = &a->items[i];
+        room.key_bytes += item->key.size;
+        if (item->key.size > room.widest) room.widest = item->key.size;
+    }
+    int err = r->whole ? hash_index_reserve(a->hash, a->segment, &room) : 0;
+    if (err) return err;
+    for (uint32_t i = 0; i < r->whole; i++)
+        hash_hint_add(r->hint, a->items[i].kind, a->items[i].key, a->items[i].value_size);
+    if (r->hint->out.size >= HINT_BLOCK) hash_hint_flush(a->hash, r->hint, a->segment);
+    hash_applier_apply(a, r->whole);
+    r->whole = 0;
+    return 0;
+}
+
+/* The items of an unfinished batch can not stay where they are. */
+static void replay_forget_batch(struct replay *r)
+{
+    if (r->applier.count > r->whole) r->is_reread = true;
+    r->applier.count = r->whole;
+}
+
+static int replay_reread(struct replay *r, uint64_t end)
+{
+    struct segment_reader reader = {
+        .segment = r->reader.segment, .limit = end, .purpose = r->reader.purpose};
+    struct record record;
+    int err = replay_apply(r);
+    reader.window.allocator = r->reader.window.allocator;
+    for (uint64_t offset = r->batch; !err && offset < end;) {
+        int n = hash_segment_record(&reader, offset, &record);
+        if (n <= 0) {
+            err = n ? n
+                    : hash_segment_corrupt(r->applier.hash, reader.segment->id, offset,
+                                           "a broken record");
+            break;
+        }
+        hash_applier_add(&r->applier, record.kind, record.key, (uint32_t)offset,
+                         (uint32_t)record.value.size);
+        r->whole = 1;
+        err = replay_apply(r);
+        offset += record_size(record.key.size, record.value.size);
+    }
+    buffer_deinit(&reader.window);
+    return err;
+}
+
+/* Follows the chain of records from the first to the one that does not continue it, and applies
+ * every whole batch. */
+static int replay_run(struct replay *r)
 {
     struct record record;
-    uint64_t offset = from, remaining = 0;
-    state->good = from;
-    state->crc = crc;
-    while (offset < reader->limit) {
-        int n = hash_segment_record(reader, offset, &record);
+    uint64_t offset = SEGMENT_HEADER, remaining = 0;
+    uint32_t crc = r->crc;
+    r->good = r->batch = offset;
+    while (offset < r->reader.limit) {
+        if (!hash_segment_holds(&r->reader, offset)) {
+            int err = replay_apply(r);
+            if (err) return err;
+            replay_forget_batch(r);
+        }
+        int n = hash_segment_record(&r->reader, offset, &record);
         if (n < 0) return n;
         /* I2: each record names the checksum of the one before, and counts its batch down. */
         if (n == 0 || record.previous != crc ||
             (remaining && record.remaining != remaining - 1))
             break;
+        uint64_t at = offset;
         crc = record.crc;
         remaining = record.remaining;
-        if (remaining == 0) {
-            state->good = offset + record_size(record.key.size, record.value.size);
-            state->crc = crc;
-            state->sequence = record.sequence;
-            state->last_is_mark = record.kind == RECORD_MARK && record.synced == offset;
-        }
         offset += record_size(record.key.size, record.value.size);
+        if (r->applier.count == APPLIER_ITEMS) {
+            int err = replay_apply(r);
+            if (err) return err;
+            if (r->applier.count == APPLIER_ITEMS) replay_forget_batch(r);
+        }
+        if (!r->is_reread)
+            hash_applier_add(&r->applier, record.kind, record.key, (uint32_t)at,
+                             (uint32_t)record.value.size);
+        if (remaining) continue;
+        if (r->is_reread) {
+            int err = replay_reread(r, offset);
+            if (err) return err;
+        }
+        r->is_reread = false;
+        r->whole = r->applier.count;
+        r->good = r->batch = offset;
+        r->crc = crc;
+        r->sequence = record.sequence;
+        r->last_is_mark = record.kind == RECORD_MARK && record.synced == at;
     }
-    state->damage = offset;
-    return 0;
+    r->damage = offset;
+    replay_forget_batch(r);
+    return replay_apply(r);
 }
 
 /* The most bytes that any valid record behind `from`, at whatever offset, says were durable. */
@@ -197,82 +270,112 @@ static int claims_behind(struct segment_reader *reader, uint64_t from, uint64_t 
     return 0;
 }
 
-static int apply_records(struct hash_engine *hash, struct segment_reader *reader,
-                         struct segment *segment)
-{
-    struct record record;
-    for (uint64_t offset = SEGMENT_HEADER; offset < segment->size;) {
-        int n = hash_segment_record(reader, offset, &record);
-        if (n <= 0)
-            return n ? n : hash_segment_corrupt(hash, segment->id, offset, "a broken record");
-        int err = apply(hash, segment, offset, &record);
-        if (err) return err;
-        offset += record_size(record.key.size, record.value.size);
-    }
-    return 0;
-}
-
 /* Reads a segment of a known size (sealed), or up to its last whole batch (active). */
-static int segment_load(struct hash_engine *hash, struct segment *segment, uint64_t sealed_size)
+static int segment_replay(struct hash_engine *hash, struct segment *segment, bool is_sealed,
+                          struct hint_stream *hint)
 {
-    struct segment_reader reader = {.segment = segment,
-                                    .purpose = VFS_RECOVERY,
-                                    .window = {.allocator = hash->base.host.allocator}};
-    struct scan_state state = {0};
+    const struct allocator *a = hash->base.host.allocator;
     uint64_t size, claimed = 0;
     int err = vfs_size(segment->file, &size);
     if (err) return err;
-    if (sealed_size > size)
-        return hash_segment_corrupt(hash, segment->id, size,
-                                    "the file is shorter than the manifest says");
-    reader.limit = sealed_size ? sealed_size : size;
-    err = scan_records(&reader, SEGMENT_HEADER, segment->crc, &state);
+    struct replay *r = allocator_alloc(a, sizeof(*r));
+    if (!r) return -ENOMEM;
+    *r = (struct replay){.reader = {.segment = segment,
+                                    .limit = is_sealed ? segment->size : size,
+                                    .purpose = VFS_RECOVERY,
+                                    .window = {.allocator = a}},
+                         .applier = {.hash = hash, .segment = segment},
+                         .hint = hint,
+                         .crc = segment->crc};
+    err = replay_run(r);
     if (err) goto done;
-    if (sealed_size && state.good != sealed_size) {
-        err = hash_segment_corrupt(hash, segment->id, state.damage, "a broken record"); /* I5 */
+    if (is_sealed && r->good != segment->size) {
+        err = hash_segment_corrupt(hash, segment->id, r->damage, "a broken record"); /* I5 */
         goto done;
     }
-    if (state.good != size && !sealed_size) {
-        err = claims_behind(&reader, state.good, &claimed);
-        if (!err && claimed > state.good)
-            err = hash_segment_corrupt(hash, segment->id, state.damage,
-                                       "a broken record"); /* I4 */
-        if (!err) err = vfs_truncate(segment->file, state.good);
+    if (r->good != size && !is_sealed) {
+        err = claims_behind(&r->reader, r->good, &claimed);
+        if (!err && claimed > r->good)
+            err =
+                hash_segment_corrupt(hash, segment->id, r->damage, "a broken record"); /* I4 */
+        if (!err) err = vfs_truncate(segment->file, r->good);
         if (err) goto done;
-        hash->cut_bytes = size - state.good;
+        hash->cut_bytes = size - r->good;
     }
-    segment->size = state.good;
-    segment->crc = state.crc;
-    if (state.sequence > hash->sequence) hash->sequence = state.sequence;
-    hash->owes_mark = state.good > SEGMENT_HEADER && !state.last_is_mark;
-    reader.limit = state.good;
-    err = apply_records(hash, &reader, segment);
+    segment->size = r->good;
+    segment->crc = r->crc;
+    segment->sequence = r->sequence;
+    hash->owes_mark = r->good > SEGMENT_HEADER && !r->last_is_mark;
 done:
-    buffer_deinit(&reader.window);
+    buffer_deinit(&r->reader.window);
+    allocator_free(a, r, sizeof(*r));
     return err;
+}
+
+static int sealed_load(struct hash_engine *hash, struct segment *segment, uint32_t crc)
+{
+    struct hint_stream hint = {.is_broken = true};
+    uint64_t size;
+    int err = vfs_size(segment->file, &size);
+    if (err) return err;
+    if (segment->size > size)
+        return hash_segment_corrupt(hash, segment->id, size,
+                                    "the file is shorter than the manifest says");
+    int n = hash->options.hint_files ? hash_hint_load(hash, segment, crc) : 0;
+    if (n == 0) {
+        hash_hint_begin(hash, &hint, segment->id, VFS_RECOVERY);
+        err = segment_replay(hash, segment, true, &hint);
+        if (!err) hash_hint_end(hash, &hint, segment);
+        hash_hint_abandon(&hint);
+    }
+    if (!err && n >= 0) hash_index_seal(hash, segment);
+    return n < 0 ? n : err;
+}
+
+static int active_load(struct hash_engine *hash, struct segment *segment)
+{
+    hash_hint_begin(hash, &hash->hint, segment->id, VFS_META);
+    return segment_replay(hash, segment, false, &hash->hint);
+}
+
+/* All in one table at once, rather than doubling it under way: the manifest knows how many
+ * records there are. Superseded ones too, so it may be too many. */
+static int room_for_all(struct hash_engine *hash, const struct manifest_entry *e, size_t count)
+{
+    struct keydir_room room = {0};
+    for (size_t i = 0; i < count; i++) {
+        /* A manifest has a checksum; but no number in it is worth more memory than its file. */
+        uint64_t most = e[i].size / RECORD_HEADER;
+        room.keys += e[i].records < most ? e[i].records : most;
+    }
+    return hash->options.index == INDEX_KEYDIR && room.keys
+               ? hash_keydir_reserve(&hash->keydir, &room)
+               : 0;
 }
 
 static int segments_load(struct hash_engine *hash, const struct buffer *entries)
 {
     const struct manifest_entry *e = (const struct manifest_entry *)(const void *)entries->data;
     size_t count = entries->size / sizeof(*e);
+    int err = room_for_all(hash, e, count);
+    if (err) return err;
     for (size_t i = 0; i < count; i++) {
         struct segment *segment;
         bool is_active = i + 1 == count;
-        if (is_active != (e[i].size == 0) || (!is_active && e[i].size < SEGMENT_HEADER))
-            return hash_segment_corrupt(hash, e[i].id, 0,
-                                        "the manifest gives it an impossible size");
-        int err = hash_segment_open(hash, e[i].id, &segment);
+        err = hash_segment_open(hash, e[i].id, &segment);
         if (err) return err;
         err = hash_segments_add(hash, &hash->segments, segment);
         if (err) {
             hash_segment_close(hash, segment);
             return err;
         }
-        err = segment_load(hash, segment, e[i].size);
+        if (!is_active) segment->size = e[i].size;
+        err = is_active ? active_load(hash, segment) : sealed_load(hash, segment, e[i].crc);
         if (err) return err;
+        if (segment->sequence > hash->sequence) hash->sequence = segment->sequence;
         segment->synced = segment->size;
     }
+    hash_keydir_tidy(&hash->keydir, true);
     /* What an earlier process wrote may be in the cache only; from here on it is answered. */
     return engine_file_sync(&hash->base, hash_active(hash)->file, VFS_RECOVERY,
                             hash->options.on_sync_failure);

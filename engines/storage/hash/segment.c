@@ -59,23 +59,50 @@ static void header_encode(unsigned char header[SEGMENT_HEADER], uint32_t id)
     put_u32(header + 12, crc32c(0, header, 12));
 }
 
+/* The lowest number that no segment has: slots of the index name segments by it. */
+static int number_find(struct hash_engine *hash, uint32_t *number)
+{
+    const struct allocator *a = hash->base.host.allocator;
+    uint32_t n = 0, count = hash->numbered_count;
+    while (n < count && hash->numbered[n]) n++;
+    *number = n;
+    if (n < count) return 0;
+    if (n > KEYDIR_NUMBER_MAX) return -EMFILE;
+    uint32_t grown = count ? count * 2 : 4;
+    struct segment **numbered = a->resize(a->context, hash->numbered, count * sizeof(*numbered),
+                                          grown * sizeof(*numbered));
+    if (!numbered) return -ENOMEM;
+    for (uint32_t i = count; i < grown; i++) numbered[i] = NULL;
+    hash->numbered = numbered;
+    hash->numbered_count = grown;
+    return 0;
+}
+
 static int segment_new(struct hash_engine *hash, uint32_t id, uint32_t flags,
                        struct segment **out)
 {
     const struct allocator *a = hash->base.host.allocator;
     char path[ENGINE_PATH_SIZE];
+    uint32_t number;
     int err = hash_segment_path(hash, id, path);
+    if (!err) err = number_find(hash, &number);
     if (err) return err;
     struct segment *segment = allocator_alloc(a, sizeof(*segment));
     if (!segment) return -ENOMEM;
     unsigned char header[SEGMENT_HEADER];
     header_encode(header, id);
-    *segment = (struct segment){.id = id, .crc = get_u32(header + 12), .size = SEGMENT_HEADER};
+    *segment = (struct segment){.id = id,
+                                .number = number,
+                                .crc = get_u32(header + 12),
+                                .size = SEGMENT_HEADER,
+                                .index = {.allocator = a},
+                                .filter = {.allocator = a}};
     err = vfs_open(hash->base.host.vfs, path, flags, &segment->file);
     if (err) {
         allocator_free(a, segment, sizeof(*segment));
         return err;
     }
+    hash->numbered[number] = segment;
     *out = segment;
     return 0;
 }
@@ -118,6 +145,9 @@ int hash_segment_open(struct hash_engine *hash, uint32_t id, struct segment **ou
 void hash_segment_close(struct hash_engine *hash, struct segment *segment)
 {
     vfs_close(segment->file);
+    hash->numbered[segment->number] = NULL;
+    hash_keydir_deinit(&segment->index);
+    buffer_deinit(&segment->filter);
     allocator_free(hash->base.host.allocator, segment, sizeof(*segment));
 }
 
@@ -142,6 +172,17 @@ int hash_segment_view(struct segment_reader *reader, uint64_t offset, size_t siz
     }
     *out = w->data + (offset - reader->window_offset);
     return 0;
+}
+
+bool hash_segment_holds(const struct segment_reader *reader, uint64_t offset)
+{
+    const struct buffer *w = &reader->window;
+    if (offset < reader->window_offset || offset - reader->window_offset > w->size)
+        return false;
+    size_t at = (size_t)(offset - reader->window_offset), left = w->size - at;
+    if (left < RECORD_HEADER) return false;
+    uint64_t size = hash_record_header_size(w->data + at);
+    return size == 0 || size <= left;
 }
 
 int hash_segment_record(struct segment_reader *reader, uint64_t offset, struct record *record)
