@@ -236,3 +236,30 @@ int options_default(const struct option *table, size_t count, void *target, size
     }
     return 0;
 }
+
+/* ---- one option from text ---- */
+
+int option_set(const struct option *option, const char *text, void *field, const char **why)
+{
+    struct option given = *option;
+    given.value = text;
+    switch (option->type) {
+    case OPTION_WORD:
+    case OPTION_YESNO:
+        return default_one(&given, field) ? refuse(why, "is not one of its words") : 0;
+    case OPTION_STRING: return default_one(&given, field);
+    case OPTION_INT:
+    case OPTION_SIZE:
+    case OPTION_DURATION:
+    case OPTION_RATE:
+    case OPTION_BANDWIDTH:
+    case OPTION_FRACTION:
+    case OPTION_FACTOR: {
+        int64_t value;
+        int err = quantity_parse(option->type, text, &value, why);
+        if (err) return err;
+        return default_one(&given, field) ? refuse(why, "is out of bounds") : 0;
+    }
+    default: return refuse(why, "cannot be set by one word");
+    }
+}

@@ -75,6 +75,10 @@ struct option {
  * a bad default is a bug that the contract test finds. Returns 0 or -EINVAL. */
 int options_default(const struct option *table, size_t count, void *target, size_t size);
 
+/* Sets the field of one option from text, as a default would be: numbers with bounds, words,
+ * strings (borrowed). 0, or -EINVAL with *why as below; the field is untouched then. */
+int option_set(const struct option *option, const char *text, void *field, const char **why);
+
 /* Strict parsers of one quantity, shared by options_default and the scenario loader: whole
  * text, one unit, no sign unless allowed, no leading zeros ("010"), no hex, no exponent,
  * overflow detected. 0, or -EINVAL with *why set to a static text that ends a sentence ("needs

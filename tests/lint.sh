@@ -38,7 +38,7 @@ banned() {
         sed 's:/\*.*\*/::' | grep -E "(^|[^a-zA-Z0-9_.>\"])($call)\\(" || true)
 }
 banned 'rand|srand|random|drand48|rand_r|getrandom' 'engines sim' 'NONE' 'rng_u64 of a named stream'
-banned 'time|gettimeofday|clock_gettime|clock|localtime|gmtime' 'engines sim' 'sim/campaign/|sim/cli/|sim/kernel/kernel.c' 'kernel_now'
+banned 'time|gettimeofday|clock_gettime|clock|localtime|gmtime' 'engines sim' 'sim/campaign/|sim/cli/|sim/bench/|sim/kernel/kernel.c' 'kernel_now'
 banned 'malloc|calloc|realloc|strdup' 'engines' 'engines/bytes.c|engines/storage/posix_vfs.c' 'the host allocator'
 banned 'printf|fprintf|puts|exit|abort' 'engines' 'engines/storage/posix_vfs.c' 'the error text, or check_failed'
 banned 'log|exp|pow|sqrt|sin|cos|log2|log10|lround|floor|ceil|fma' 'engines sim' 'NONE' 'det_log and its kin (sim/kernel/random.h)'

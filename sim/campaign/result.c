@@ -13,7 +13,6 @@
 #include "sim/kernel/arena.h"
 
 #ifndef FAULTLINE_VERSION
-#define FAULTLINE_VERSION "0.1"
 #endif
 
 static json_t *hex(uint64_t value)

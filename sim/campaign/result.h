@@ -7,6 +7,8 @@
 
 #include "sim/campaign/run.h"
 
+#define FAULTLINE_VERSION "0.1"
+
 #define RESULT_VERSION 1
 
 /* What result.json holds; the caller decrefs. All but the member `host` is identical across

@@ -4,6 +4,7 @@
 
 #include "reports/plots.h"
 #include "sim/campaign/run.h"
+#include "sim/cli/bench_engines.h"
 #include "sim/cli/bench_kernel.h"
 #include "sim/cli/cli.h"
 
@@ -50,14 +51,21 @@ int command_report(int argc, char **argv)
 
 int command_bench(int argc, char **argv)
 {
-    static const char *const names[] = {"kernel", NULL};
+    static const char *const names[] = {"kernel", "engines", NULL};
     if (argc >= 2 && !strcmp(argv[1], "kernel")) return bench_kernel(argc - 1, argv + 1);
+    if (argc >= 2 && !strcmp(argv[1], "engines")) {
+        argv[1] = "bench engines";
+        return bench_engines(argc - 1, argv + 1);
+    }
     if (argc >= 2 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-?"))) {
-        puts("Usage: faultline bench kernel [--json]\nMeasures the event kernel: the hold "
-             "model of the queue and PHOLD through the whole kernel.\n\nExample: faultline "
-             "bench kernel --json");
+        puts("Usage: faultline bench kernel [--json]\n"
+             "   or: faultline bench engines --real DIR | --sim PRESET [--json]\n"
+             "Measures the event kernel (the hold model of the queue, and PHOLD through the "
+             "whole kernel), or the storage engines.\n\n"
+             "Example: faultline bench engines --real /tmp");
         return EXIT_MET;
     }
-    if (argc < 2) return cli_error("bench what? 'faultline bench kernel'");
+    if (argc < 2)
+        return cli_error("bench what? 'faultline bench kernel' or 'faultline bench engines'");
     return cli_unknown("benchmark", argv[1], nearest_word(argv[1], names));
 }

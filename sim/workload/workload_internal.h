@@ -2,6 +2,7 @@
 #ifndef FAULTLINE_SIM_WORKLOAD_INTERNAL_H
 #define FAULTLINE_SIM_WORKLOAD_INTERNAL_H
 
+#include "sim/kernel/zipf.h"
 #include "sim/workload/workload.h"
 
 #define NONE UINT32_MAX
@@ -86,12 +87,6 @@ struct group_key {
     uint64_t seen;
     int64_t written_ns;
     uint32_t writer;
-};
-
-/* Zipf's law over 1 .. count by rejection-inversion; see keys.c. */
-struct zipf {
-    double exponent, integral_first, integral_last, shortcut;
-    uint64_t count;
 };
 
 /* Row keys that inserts of one table were given, for whoever resolves ids. */
