@@ -365,7 +365,7 @@ static int image_command(const struct image_input *input)
     if (input->engine && !(ops = engine_find(input->engine))) {
         const char *names[32];
         size_t count = 0;
-        for (; engine_registry[count] && count < 31; count++)
+        for (; count < 31 && engine_registry[count]; count++)
             names[count] = engine_registry[count]->name;
         names[count] = NULL;
         return cli_unknown("engine", input->engine, nearest_word(input->engine, names));

@@ -167,6 +167,11 @@ static const struct row rows[] = {
     {"replication.leader", "", "a", "b", NULL},
     {"engine{log}.block_size", "engine.name=log; " COLD, "512B", "64KiB", NULL},
     {"engine{log}.index", "engine.name=log; " COLD, "none", "memory", NULL},
+    {"engine{log}.on_corruption",
+     "replication={scheme: none}; engine.name=log; engine.on_sync_failure=retry; "
+     "workloads.w.value_size=5000B; timeline=[{id: g, at: 1s, sync_error: {node: a, path: "
+     "database, count: 1}}, {id: f, at: 2s, power_off: {node: a, mode: all_lost}, for: 100ms}]",
+     "refuse", "truncate", NULL},
     {"engine{log}.on_sync_failure",
      "replication={scheme: none}; engine.name=log; " TIMELINE(
          "at: 1s, sync_error: {node: a, count: 1}"),

@@ -1,7 +1,10 @@
 /* Goal: the file of `log` is the file of the two bash functions, both ways, and its tails are
- * cut or kept as log.c says. Method: the functions run in real bash, in the directory of a
- * database on real files; files by hand; a file cut at every length.
+ * cut or kept as log.c says; its index and its inspection say what stands in it. Method: the
+ * functions run in real bash, in the directory of a database on real files; files by hand; a
+ * file cut at every length; the index against a map; what a disk counts.
  */
+#include "engines/storage/log/log.h"
+#include "engines/storage/log/log_index.h"
 #include "tests/engines/harness.h"
 
 #define FUNCTIONS                                                                              \
@@ -388,6 +391,36 @@ static void test_damage_in_the_middle_is_located(void **state)
     world_deinit(&w);
 }
 
+static void test_truncate_keeps_what_stands_before_damage_and_counts_the_rest(void **state)
+{
+    (void)state;
+    struct world w;
+    size_t size;
+    struct log_options options;
+    world_init(&w, WORLD_DISK, 1);
+    struct engine *e = world_open(&w, log_ops(), NULL);
+    put(e, "a", "1");
+    put(e, "b", "2");
+    put(e, "c", "3");
+    world_close(&w);
+    unsigned char *whole = read_file(&w, &size);
+    strstr((char *)whole, "b, 2")[3] = '7';
+    write_file(&w, bytes_of(whole, size));
+    free(whole);
+    assert_int_equal(options_default(log_ops()->options, log_ops()->options_count, &options,
+                                     sizeof(options)),
+                     0);
+    options.on_corruption = 1;
+    e = world_open(&w, log_ops(), &options);
+    expect(e, "a", "1");
+    expect(e, "b", NULL);
+    expect(e, "c", NULL);
+    struct engine_stats stats;
+    engine_stats(e, &stats);
+    assert_int_equal(stats.cut_bytes, size - 81);
+    world_deinit(&w);
+}
+
 /* One that begins with our grammar but has no whole batch is not taken for bash's. */
 static void test_a_broken_file_of_ours_is_not_taken_for_one_of_bash(void **state)
 {
@@ -471,6 +504,275 @@ static void test_a_batch_of_another_history_is_not_a_continuation(void **state)
     world_deinit(&now);
 }
 
+/* ---- what a write costs ---- */
+
+static void test_a_synced_put_is_one_sync_and_few_bytes_beyond_its_record(void **state)
+{
+    (void)state;
+    static const size_t value_sizes[] = {100, 1000};
+    for (size_t i = 0; i < 2; i++) {
+        struct world w;
+        struct rng rng;
+        unsigned char value[1000];
+        char key[24];
+        enum { PUTS = 500 };
+        rng_init(&rng, 42, "costs", "values", NULL);
+        world_init(&w, WORLD_DISK, 1);
+        struct engine *e = world_open(&w, log_ops(), NULL);
+        struct disk_counters before = *disk_counters(w.disk);
+        for (int n = 0; n < PUTS; n++) {
+            snprintf(key, sizeof(key), "%016d", n);
+            for (size_t b = 0; b < value_sizes[i]; b++)
+                value[b] = (unsigned char)rng_below(&rng, 256);
+            assert_int_equal(engine_put(e, bytes_string(key), bytes_of(value, value_sizes[i]),
+                                        &allocator_system, ENGINE_SYNC, 0),
+                             0);
+        }
+        struct disk_counters after = *disk_counters(w.disk);
+        assert_int_equal(after.syncs[VFS_LOG] - before.syncs[VFS_LOG], PUTS);
+        assert_int_equal(after.writes[VFS_LOG] - before.writes[VFS_LOG], PUTS);
+        uint64_t bytes = after.write_bytes[VFS_LOG] - before.write_bytes[VFS_LOG];
+        uint64_t beyond = bytes / PUTS - 16 - value_sizes[i];
+        assert_in_range(beyond, 41, 64); /* escapes of random bytes included */
+        world_deinit(&w);
+    }
+}
+
+/* ---- the index ---- */
+
+static struct log_options with_index(void)
+{
+    struct log_options options;
+    assert_int_equal(options_default(log_ops()->options, log_ops()->options_count, &options,
+                                     sizeof(options)),
+                     0);
+    options.index = 1;
+    return options;
+}
+
+static uint64_t property_wanted;
+static void property(void *context, const char *name, uint64_t value)
+{
+    if (strcmp(name, context) == 0) property_wanted = value;
+}
+
+static void test_with_an_index_a_get_is_one_read_of_the_value(void **state)
+{
+    (void)state;
+    struct world w;
+    struct log_options options = with_index();
+    world_init(&w, WORLD_DISK, 1);
+    struct engine *e = world_open(&w, log_ops(), &options);
+    struct buffer out = {.allocator = &allocator_system};
+    char key[16], value[16];
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < 300 && round == 0; i++) {
+            snprintf(key, sizeof(key), "key %d", i % 100);
+            snprintf(value, sizeof(value), "%d", i);
+            put(e, key, value);
+        }
+        delete (e, "key 7");
+        struct disk_counters before = *disk_counters(w.disk);
+        for (int i = 0; i < 100; i++) {
+            snprintf(key, sizeof(key), "key %d", i);
+            snprintf(value, sizeof(value), "%d", 200 + i);
+            expect(e, key, i == 7 ? NULL : value);
+        }
+        expect(e, "absent", NULL);
+        struct disk_counters after = *disk_counters(w.disk);
+        assert_int_equal(after.reads[VFS_USER_READ] - before.reads[VFS_USER_READ], 99);
+        assert_int_equal(after.read_bytes[VFS_USER_READ] - before.read_bytes[VFS_USER_READ],
+                         99 * 3);
+        engine_properties(e, property, "index.keys");
+        assert_int_equal(property_wanted, 99);
+        e = world_reopen(&w);
+    }
+    buffer_deinit(&out);
+    world_deinit(&w);
+}
+
+/* log_index against the oracle, where deletes leave gaps and keys are copied together. */
+static void test_the_index_agrees_with_a_map(void **state)
+{
+    (void)state;
+    struct log_index index = {.allocator = &allocator_system};
+    struct oracle oracle = {0};
+    struct rng rng;
+    rng_init(&rng, 7, "index", "operations", NULL);
+    for (int i = 0; i < 20000; i++) {
+        char key[64];
+        uint64_t number = rng_below(&rng, i < 10000 ? 900 : 60);
+        int size = snprintf(key, sizeof(key), "%.*s%u", (int)(number % 40),
+                            "----------------------------------------", (unsigned)number);
+        struct bytes name = bytes_of(key, (size_t)size);
+        struct log_place place = {.offset = (uint64_t)i, .size = (uint32_t)size, .crc = 1};
+        if (rng_below(&rng, 2)) {
+            assert_int_equal(log_index_reserve(&index, 1, name.size), 0);
+            log_index_put(&index, name, &place);
+            oracle_put(&oracle, name, bytes_of(&place.offset, sizeof(place.offset)));
+        } else {
+            log_index_delete(&index, name);
+            oracle_delete(&oracle, name);
+        }
+        if (i % 500 == 499) {
+            assert_int_equal(index.count, oracle.count);
+            for (size_t k = 0; k < oracle.count; k++) {
+                uint64_t offset;
+                assert_true(log_index_find(&index, oracle_key(&oracle, k), &place));
+                memcpy(&offset, oracle_value(&oracle, k).data, sizeof(offset));
+                assert_int_equal(place.offset, offset);
+            }
+        }
+        struct bytes ignored;
+        assert_int_equal(log_index_find(&index, name, &place),
+                         oracle_find(&oracle, name, &ignored));
+    }
+    assert_true(index.keys.size < 4 * index.live_key_bytes + 8192);
+    oracle_deinit(&oracle);
+    log_index_deinit(&index);
+}
+
+static void test_the_index_takes_what_its_essay_says(void **state)
+{
+    (void)state;
+    struct world w;
+    struct log_options options = with_index();
+    enum { KEYS = 20000 };
+    struct engine_batch batch = {.allocator = &allocator_system};
+    world_init(&w, WORLD_DISK, 1);
+    struct engine *e = world_open(&w, log_ops(), &options);
+    for (int i = 0; i < KEYS; i++) {
+        char key[24];
+        snprintf(key, sizeof(key), "%016d", i);
+        engine_batch_put(&batch, bytes_string(key), BYTES_LITERAL("v"));
+        if (batch.count == 100) {
+            assert_int_equal(engine_write(e, &batch, ENGINE_NO_SYNC, 0), 0);
+            engine_batch_clear(&batch);
+        }
+    }
+    engine_properties(e, property, "index.bytes");
+    assert_in_range(property_wanted / KEYS, 16 + 38, 16 + 59 + 8); /* keys grow by half, too */
+    engine_batch_deinit(&batch);
+    world_deinit(&w);
+}
+
+/* ---- looking from outside ---- */
+
+static char told[1 << 16];
+static void tell(void *context, enum engine_finding finding, const char *file, uint64_t offset,
+                 const char *text)
+{
+    static const char *const kinds[] = {"item", "note", "problem"};
+    size_t used = strlen(told);
+    (void)context;
+    snprintf(told + used, sizeof(told) - used, "%s %s:%llu %s\n", kinds[finding], file,
+             (unsigned long long)offset, text);
+}
+
+static const char *inspect(struct world *w)
+{
+    struct engine_inspector inspector = {tell, NULL, true};
+    told[0] = '\0';
+    assert_int_equal(engine_inspect(log_ops(), &w->host, "data", &inspector), 0);
+    return told;
+}
+
+static void test_inspection_tells_each_line_and_goes_on_behind_damage(void **state)
+{
+    (void)state;
+    struct world w;
+    size_t size;
+    world_init(&w, WORLD_DISK, 1);
+    struct engine *e = world_open(&w, log_ops(), NULL);
+    put(e, "a", "1");
+    put(e, "b\n", "2");
+    delete (e, "a");
+    put(e, "c", "3");
+    world_close(&w);
+    unsigned char *whole = read_file(&w, &size), *more = malloc(size + 10);
+    memcpy(more, whole, size);
+    memcpy(more + size, "d, 4\n#+,00", 10);
+    write_file(&w, bytes_of(more, size + 10));
+    assert_string_equal(
+        inspect(&w),
+        "item database:25 mark: the first 0 bytes are durable\n"
+        "item database:63 put \"a\", value of 1 B\n"
+        "item database:68 end of a batch of 1 that begins at 38; durable before it: 38 bytes\n"
+        "item database:106 put \"b\\x0a\", value of 1 B\n"
+        "item database:114 end of a batch of 1 that begins at 81; durable before it: 81 bytes\n"
+        "item database:152 delete \"a\"\n"
+        "item database:160 end of a batch of 1 that begins at 127; durable before it: 127 "
+        "bytes\n"
+        "item database:198 put \"c\", value of 1 B\n"
+        "item database:203 end of a batch of 1 that begins at 173; durable before it: 173 "
+        "bytes\n"
+        "item database:241 mark: the first 216 bytes are durable\n"
+        "item database:254 put \"d\", value of 1 B, a line of bash\n"
+        "note database:259 torn tail of 5 bytes, which the next open cuts: a broken line\n");
+    strstr((char *)whole, "b%0A, 2")[6] = '7';
+    write_file(&w, bytes_of(whole, size));
+    assert_string_equal(
+        inspect(&w),
+        "item database:25 mark: the first 0 bytes are durable\n"
+        "item database:63 put \"a\", value of 1 B\n"
+        "item database:68 end of a batch of 1 that begins at 38; durable before it: 38 bytes\n"
+        "problem database:81 a batch whose checksum is wrong\n"
+        "note database:81 46 bytes up to the next whole batch can not be read\n"
+        "item database:152 delete \"a\"\n"
+        "item database:160 end of a batch of 1 that begins at 127; durable before it: 127 "
+        "bytes\n"
+        "item database:198 put \"c\", value of 1 B\n"
+        "item database:203 end of a batch of 1 that begins at 173; durable before it: 173 "
+        "bytes\n"
+        "item database:241 mark: the first 216 bytes are durable\n");
+    free(more);
+    free(whole);
+    world_deinit(&w);
+}
+
+static void test_inspection_of_a_file_of_bash_says_that_nothing_vouches_for_it(void **state)
+{
+    (void)state;
+    struct world w;
+    world_init(&w, WORLD_DISK, 1);
+    write_file(&w, BYTES_LITERAL("a, 1\nno comma\nb,2"));
+    assert_string_equal(
+        inspect(&w),
+        "note database:0 written by bash alone: no checksum tells whether it is whole\n"
+        "item database:0 put \"a\", value of 1 B, a line of bash\n"
+        "item database:14 put \"b\", value of 1 B, a line of bash\n");
+    world_deinit(&w);
+}
+
+static void test_recognises_its_file_and_no_other(void **state)
+{
+    (void)state;
+    struct world w;
+    size_t size;
+    world_init(&w, WORLD_DISK, 1);
+    assert_int_equal(log_ops()->recognise(w.host.vfs, "data"), 0);
+    struct engine *e = world_open(&w, log_ops(), NULL);
+    char big[9000];
+    memset(big, 'x', sizeof(big));
+    assert_int_equal(engine_put(e, BYTES_LITERAL("a"), bytes_of(big, sizeof(big)),
+                                &allocator_system, ENGINE_SYNC, 0),
+                     0);
+    put(e, "b", "2");
+    world_close(&w);
+    assert_int_equal(log_ops()->recognise(w.host.vfs, "data"), 1);
+    unsigned char *whole = read_file(&w, &size);
+    memset(whole, 0, 8192); /* its front is gone, its rear tells */
+    write_file(&w, bytes_of(whole, size));
+    assert_int_equal(log_ops()->recognise(w.host.vfs, "data"), 1);
+    memset(whole, 0, size);
+    write_file(&w, bytes_of(whole, size));
+    assert_int_equal(log_ops()->recognise(w.host.vfs, "data"), 0);
+    write_file(&w, BYTES_LITERAL("a, 1\n"));
+    assert_int_equal(log_ops()->recognise(w.host.vfs, "data"), 1);
+    free(whole);
+    world_deinit(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -485,6 +787,14 @@ int main(void)
         cmocka_unit_test(test_a_tail_that_bash_would_not_write_is_cut),
         cmocka_unit_test(test_a_batch_of_another_history_is_not_a_continuation),
         cmocka_unit_test(test_a_broken_file_of_ours_is_not_taken_for_one_of_bash),
+        cmocka_unit_test(test_truncate_keeps_what_stands_before_damage_and_counts_the_rest),
+        cmocka_unit_test(test_a_synced_put_is_one_sync_and_few_bytes_beyond_its_record),
+        cmocka_unit_test(test_with_an_index_a_get_is_one_read_of_the_value),
+        cmocka_unit_test(test_the_index_agrees_with_a_map),
+        cmocka_unit_test(test_the_index_takes_what_its_essay_says),
+        cmocka_unit_test(test_inspection_tells_each_line_and_goes_on_behind_damage),
+        cmocka_unit_test(test_inspection_of_a_file_of_bash_says_that_nothing_vouches_for_it),
+        cmocka_unit_test(test_recognises_its_file_and_no_other),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -225,7 +225,8 @@ struct suite_test {
 /* Words that say how to react, not how to store. */
 static UNUSED bool option_is_policy(const char *name)
 {
-    return strcmp(name, "on_sync_failure") == 0 || strcmp(name, "sync") == 0;
+    return strcmp(name, "on_sync_failure") == 0 || strcmp(name, "on_corruption") == 0 ||
+           strcmp(name, "sync") == 0;
 }
 
 static UNUSED size_t subjects_list(struct subject *subjects, enum world_kind kind)

@@ -90,6 +90,11 @@
 #define KEY_SIZE_MAX 65536u /* bytes before escapes */
 #define VALUE_SIZE_MAX (16u << 20)
 
+/* What open does about rot. Many a log in production truncates, because it can not tell rot
+ * from a torn write; this one can, and has the other policy to show what that costs (Alagappan
+ * and others, "Protocol-aware recovery", FAST 2018). */
+enum log_corruption { LOG_REFUSE, LOG_TRUNCATE };
+
 int log_corrupt(struct log_engine *log, uint64_t offset, const char *why)
 {
     return engine_fail(&log->base, -EBADMSG, "%s/" LOG_FILE_NAME " at offset %llu: %s",
@@ -200,7 +205,8 @@ static int log_recover(struct log_engine *log)
     log_reader_deinit(&reader);
     if (err) return err;
     /* I6: a file of ours has a whole batch from its first moment on. */
-    if (state.is_damaged && (claimed > state.end || state.batches == 0))
+    bool is_rot = state.is_damaged && (claimed > state.end || state.batches == 0);
+    if (is_rot && log->options.on_corruption == LOG_REFUSE)
         return log_corrupt(log, state.damage_offset, state.damage);
     if (state.is_damaged) {
         err = vfs_truncate(log->file, state.end);
@@ -408,6 +414,8 @@ static const char *log_error(struct engine *engine)
 
 static const char *const log_index_words[] = {"none", "memory", NULL};
 
+static const char *const log_corruption_words[] = {"refuse", "truncate", NULL};
+
 static const struct option log_option_table[] = {
     {.name = "block_size",
      .type = OPTION_SIZE,
@@ -423,6 +431,14 @@ static const struct option log_option_table[] = {
      .words = log_index_words,
      .doc = "none: a get reads the whole file; memory: keys and offsets in memory, one read a "
             "get"},
+    {.name = "on_corruption",
+     .type = OPTION_WORD,
+     .offset = offsetof(struct log_options, on_corruption),
+     .value = "refuse",
+     .words = log_corruption_words,
+     .doc =
+         "at open. refuse: fail and name the place; truncate: keep what stands before it, as "
+         "after a torn write (loses what was acknowledged)"},
     {.name = "on_sync_failure",
      .type = OPTION_WORD,
      .offset = offsetof(struct log_options, on_sync_failure),

@@ -14,6 +14,7 @@
 struct log_options {
     int64_t block_size;      /* bytes a read takes at once */
     int32_t index;           /* none | memory */
+    int32_t on_corruption;   /* refuse | truncate */
     int32_t on_sync_failure; /* enum sync_policy */
 };
 

@@ -22,7 +22,7 @@ struct inspection {
     const struct engine_inspector *inspector;
     struct buffer key; /* unescaped, of the item that is being told */
     const char *file;  /* under inspection */
-    uint64_t lines_of_bash;
+    uint64_t until;    /* items that stand there or behind are not told */
 };
 
 static void tell(struct inspection *in, enum engine_finding finding, uint64_t offset,
@@ -45,8 +45,7 @@ static int inspect_item(void *context, const struct log_item *item)
 {
     struct inspection *in = context;
     char key[ENGINE_KEY_TEXT];
-    if (item->is_literal) in->lines_of_bash++;
-    if (!in->inspector->wants_items) return 0;
+    if (!in->inspector->wants_items || item->offset >= in->until) return 0;
     struct bytes bytes = item->key;
     if (!item->is_literal) {
         buffer_clear(&in->key);
@@ -114,9 +113,9 @@ static int inspect_walk(struct inspection *in, struct log_reader *reader)
         if (n < 0) return n;
         struct log_state again = before;
         log_reader_seek(reader, before.end);
-        if (state.is_damaged) reader->limit = state.end;
+        in->until = state.is_damaged ? state.end : UINT64_MAX;
         int err = log_parse_stretch(reader, &visitor, &again);
-        reader->limit = size;
+        in->until = UINT64_MAX;
         if (err < 0) return err;
         if (n > 0) continue;
         if (!state.is_damaged) break;
@@ -178,7 +177,8 @@ static int inspect_file(struct inspection *in, const struct engine_host *host,
 int log_inspect(const struct engine_host *host, const char *dir,
                 const struct engine_inspector *inspector)
 {
-    struct inspection in = {.inspector = inspector, .key = {.allocator = host->allocator}};
+    struct inspection in = {
+        .inspector = inspector, .key = {.allocator = host->allocator}, .until = UINT64_MAX};
     char path[ENGINE_PATH_SIZE];
     struct vfs_file *file;
     int err = engine_path(path, dir, LOG_FILE_NAME);
