@@ -243,6 +243,25 @@ static void inspect_survivor(struct world *w, const char *dir)
                  found.first);
 }
 
+static int count_file(void *files, const char *name, bool is_directory)
+{
+    (void)name;
+    *(uint64_t *)files += !is_directory;
+    return 0;
+}
+
+/* What a crash left half-made or half-removed does not stay for ever. */
+static void check_no_strays(struct world *w)
+{
+    struct engine_stats stats;
+    uint64_t files = 0;
+    engine_stats(w->engine, &stats);
+    assert_int_equal(vfs_list(w->real, "data", count_file, &files), 0);
+    if (files > stats.files + 1)
+        fail_msg("%s: %llu files in the directory, the engine knows of %llu", context,
+                 (unsigned long long)files, (unsigned long long)stats.files);
+}
+
 /* Opens the survivor; it must be whole, and of use. */
 static void judge(struct world *w, const struct workload *load, const struct progress *progress)
 {
@@ -266,6 +285,7 @@ static void judge(struct world *w, const struct workload *load, const struct pro
     if (oracle_compare(&after, w->engine))
         fail_msg("%s: other contents after maintenance: %s", context,
                  oracle_difference(&after, w->engine));
+    check_no_strays(w);
     /* What was just synced survives the worst, and what the first crash took stays gone. */
     world_crash(w, DISK_ALL_LOST);
     inspect_survivor(w, "data");

@@ -34,6 +34,8 @@ struct model {
     uint64_t crashes, reopens, scans, checkpoints;
     /* character */
     uint64_t keys, key_shape, value_max, delete_percent, sync_percent, maintain_budget;
+    uint64_t crash_weight; /* of 10,000 choices */
+    struct spy all;        /* calls of all lives */
 };
 
 /* ---- keys and values ---- */
@@ -317,6 +319,14 @@ static void choose_character(struct model *m)
     m->delete_percent = deletes[c];
     m->sync_percent = syncs[rng_below(&m->rng, 4)];
     m->maintain_budget = budgets[rng_below(&m->rng, 4)];
+    /* A database that crashes all the time builds on what earlier crashes left. */
+    m->crash_weight = rng_below(&m->rng, 3) ? 50 : 800;
+}
+
+static void spy_add(struct spy *to, const struct spy *from)
+{
+    for (int i = 0; i < SPY_CALLS; i++) to->calls[i] += from->calls[i];
+    for (int i = 0; i < VFS_PURPOSES; i++) to->writes[i] += from->writes[i];
 }
 
 /* A database's life: so many operations on it, from an empty disk. */
@@ -329,7 +339,9 @@ static void run_life(const struct subject *subject, const void *options, struct 
     world_open(&m->w, subject->ops, options);
     for (uint64_t i = 0; i < operations; i++) {
         uint64_t choice = rng_below(&m->rng, 10000);
-        if (choice < 4500)
+        if (choice < m->crash_weight)
+            do_crash(m);
+        else if (choice < 4600)
             do_write(m);
         else if (choice < 8200)
             do_get(m);
@@ -339,14 +351,12 @@ static void run_life(const struct subject *subject, const void *options, struct 
             do_held_cursor(m);
         else if (choice < 9780)
             do_maintain(m);
-        else if (choice < 9800)
+        else if (choice < 9810)
             do_settle(m);
-        else if (choice < 9900)
-            sync_all(m);
         else if (choice < 9940)
+            sync_all(m);
+        else if (choice < 9985)
             do_reopen(m);
-        else if (choice < 9990)
-            do_crash(m);
         else if (choice < 9995)
             check_stats(m, subject->ops);
         else
@@ -355,7 +365,7 @@ static void run_life(const struct subject *subject, const void *options, struct 
     check_contents(m, "at the end");
     do_settle(m);
     check_contents(m, "after all maintenance");
-    if (operations >= 2000) assert_background(subject, &m->w.spy, "the model");
+    spy_add(&m->all, &m->w.spy);
     cursors_end(m);
     world_deinit(&m->w);
     all_durable(m);
@@ -366,22 +376,26 @@ static void run_life(const struct subject *subject, const void *options, struct 
 static void run_model(const struct subject *subject, uint64_t operations, uint64_t seed)
 {
     struct model *m = calloc(1, sizeof(*m));
-    void *options = subject_options(subject, SIZES_MODEL);
+    void *options[] = {subject_options(subject, SIZES_MODEL),
+                       subject_options(subject, SIZES_SMALL)};
     print_message("%s on %s: %llu operations, SEED=%llu\n", subject->name,
                   subject->kind == WORLD_DISK ? "the disk" : "real files",
                   (unsigned long long)operations, (unsigned long long)seed);
     /* A log is never reclaimed and reads are O(N): a new life now and then keeps the test
      * quick. The others too, so that characters change. */
-    uint64_t life = subject->ops->capabilities & ENGINE_COUNTS_LIVE ? 50000 : 500;
-    for (uint64_t done = 0; done < operations; done += life)
-        run_life(subject, options, m, operations - done < life ? operations - done : life,
-                 seed * 1000000 + done);
+    bool is_log = !(subject->ops->capabilities & ENGINE_COUNTS_LIVE);
+    uint64_t life = is_log ? 500 : test_is_soak() ? 10000 : 2000;
+    for (uint64_t done = 0, n = 0; done < operations; done += life, n++)
+        run_life(subject, options[n % 3 == 2], m,
+                 operations - done < life ? operations - done : life, seed * 1000000 + done);
+    if (operations >= 2000) assert_background(subject, &m->all, "the model");
     print_message("    %llu crashes, %llu reopens, %llu scans, %llu checkpoints\n",
                   (unsigned long long)m->crashes, (unsigned long long)m->reopens,
                   (unsigned long long)m->scans, (unsigned long long)m->checkpoints);
     tally(subject, "operations", operations);
     tally(subject, "crashes", m->crashes);
-    free(options);
+    free(options[0]);
+    free(options[1]);
     free(m);
 }
 

@@ -397,6 +397,64 @@ static void test_a_zeroed_sector_is_detected_or_harmless(void **state)
     image_free(&w, &s);
 }
 
+/* What a misdirected write leaves: one sector holds what belongs elsewhere. */
+static void test_a_misplaced_sector_is_detected_or_harmless(void **state)
+{
+    const struct subject *subject = *state;
+    struct world w;
+    struct subject_image s;
+    struct verdicts v = {0};
+    struct rng rng;
+    unsigned char held[512];
+    image_make(subject, &w, &s);
+    rng_init(&rng, env_u64("SEED", 1), "test.rot", "misplaced", NULL);
+    for (uint64_t turn = 0; turn < test_scaled(60, 5000); turn++) {
+        uint64_t i = rng_below(&rng, s.image.count), from = rng_below(&rng, s.image.count);
+        if (s.image.files[i].size == 0 || s.image.files[from].size == 0) continue;
+        uint64_t at = rng_below(&rng, (s.image.files[i].size + 511) / 512) * 512;
+        uint64_t source = rng_below(&rng, (s.image.files[from].size + 511) / 512) * 512;
+        uint64_t size = s.image.files[i].size - at, there = s.image.files[from].size - source;
+        if (there < size) size = there;
+        if (size > 512) size = 512;
+        if (memcmp(s.image.files[i].data + at, s.image.files[from].data + source, size) == 0)
+            continue;
+        snprintf(context, sizeof(context), "%s, sector %llu of %s holds that at %llu of %s",
+                 subject->name, (unsigned long long)at, s.image.files[i].path,
+                 (unsigned long long)source, s.image.files[from].path);
+        bool is_tail = s.image.files[i].size - at <= 1024;
+        memcpy(held, s.image.files[i].data + at, size);
+        memmove(s.image.files[i].data + at, s.image.files[from].data + source, size);
+        image_write(&w, &s.image);
+        judge(subject, &w, &s, is_tail, &v);
+        memcpy(s.image.files[i].data + at, held, size);
+    }
+    verdicts_print(subject, &s, &v, "misplaced sectors");
+    image_free(&w, &s);
+}
+
+/* A whole file in the place of another. */
+static void test_a_file_under_another_name_is_detected_or_harmless(void **state)
+{
+    const struct subject *subject = *state;
+    struct world w;
+    struct subject_image s;
+    struct verdicts v = {0};
+    image_make(subject, &w, &s);
+    for (size_t i = 0; i < s.image.count; i++)
+        for (size_t from = 0; from < s.image.count; from++) {
+            if (i == from) continue;
+            snprintf(context, sizeof(context), "%s, %s holds the bytes of %s", subject->name,
+                     s.image.files[i].path, s.image.files[from].path);
+            struct image swapped = s.image;
+            swapped.files[i].data = s.image.files[from].data;
+            swapped.files[i].size = s.image.files[from].size;
+            image_write(&w, &swapped);
+            judge(subject, &w, &s, false, &v);
+        }
+    verdicts_print(subject, &s, &v, "exchanged files");
+    image_free(&w, &s);
+}
+
 /* A file that ends early is reported, or the engine shows a state that once was. */
 static void test_a_file_cut_short_never_shows_a_mixture(void **state)
 {
@@ -474,6 +532,8 @@ static const struct suite_test suite[] = {
     T(test_a_flipped_bit_is_detected_or_harmless),
     T(test_a_bit_flipped_under_an_open_engine_is_detected_or_harmless),
     T(test_a_zeroed_sector_is_detected_or_harmless),
+    T(test_a_misplaced_sector_is_detected_or_harmless),
+    T(test_a_file_under_another_name_is_detected_or_harmless),
     T(test_a_file_cut_short_never_shows_a_mixture),
     T(test_a_missing_file_is_reported),
 };
