@@ -296,7 +296,7 @@ static bool run_failing_sync(const struct subject *subject, const char *policy, 
 {
     void *options = subject_options(subject, SIZES_SMALL);
     bool is_panic = strcmp(policy, "panic") == 0;
-    assert_true(option_set(subject->ops, options, "on_sync_failure", policy));
+    assert_true(option_put(subject->ops, options, "on_sync_failure", policy));
     struct world w;
     struct outcome o = {0};
     struct disk_config config = quick_disk();
@@ -350,7 +350,7 @@ static void test_after_a_failed_sync_panic_refuses_and_retry_lies(void **state)
         void *options = subject_options(subject, SIZES_DEFAULT);
         memset(big, 'b', sizeof(big));
         assert_true(
-            option_set(subject->ops, options, "on_sync_failure", retry ? "retry" : "panic"));
+            option_put(subject->ops, options, "on_sync_failure", retry ? "retry" : "panic"));
         world_init(&w, WORLD_DISK, 1);
         struct engine *e = world_open(&w, subject->ops, options);
         assert_int_equal(engine_put(e, BYTES_LITERAL("a"), BYTES_LITERAL("1"),

@@ -34,7 +34,7 @@ static UNUSED const struct option *option_find(const struct engine_ops *ops, con
 }
 
 /* Sets an option from its text; false when the engine has no such option or word. */
-static UNUSED bool option_set(const struct engine_ops *ops, void *options, const char *name,
+static UNUSED bool option_put(const struct engine_ops *ops, void *options, const char *name,
                               const char *text)
 {
     const struct option *option = option_find(ops, name);
@@ -106,10 +106,10 @@ static UNUSED void *subject_options(const struct subject *subject, enum smallnes
         if (option && text &&
             (option->type == OPTION_INT || option->type == OPTION_SIZE ||
              option->type == OPTION_FRACTION))
-            option_set(ops, options, small_sizes[i].option, text);
+            option_put(ops, options, small_sizes[i].option, text);
     }
     if (subject->word[0])
-        assert_true(option_set(ops, options, subject->word_option, subject->word));
+        assert_true(option_put(ops, options, subject->word_option, subject->word));
     return options;
 }
 
