@@ -34,7 +34,7 @@ SOURCES := $(wildcard engines/*.[ch] engines/*/*.[ch] engines/*/*/*.[ch] sim/*/*
 .DEFAULT_GOAL := all
 
 help: ## lists the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
 	@echo "  VARIANT=release|debug|san  CC=gcc|clang  OPT=-O2  V=1  SCALE=1"
 
 # ---- build ----
@@ -89,8 +89,15 @@ soak: ## the same tests in full, and valgrind
 
 # ---- the rest ----
 
-bench: all ## measures the event kernel
+DIR ?= $(BUILD)/bench
+
+bench: all ## measures the event kernel and the storage engines (on DIR)
 	@$(BUILD)/faultline bench kernel
+	@mkdir -p $(DIR)
+	@$(BUILD)/faultline bench engines --real $(DIR)
+
+bench-peers: all ## the engines against the best of others, on DIR
+	@tests/peers.sh $(DIR)
 
 lint: ## include arrows, banned calls, format, cppcheck
 	@tests/lint.sh
@@ -109,6 +116,6 @@ install: all ## installs faultline and its scenarios below PREFIX
 clean: ## removes build/ and results/
 	rm -rf build results
 
-.PHONY: help all tests deps demo check soak bench lint golden format install clean
+.PHONY: help all tests deps demo check soak bench bench-peers lint golden format install clean
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

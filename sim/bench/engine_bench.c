@@ -104,13 +104,15 @@ int bench_run(const struct bench_config *config, const struct bench_watcher *wat
     }
     if (pid == 0) {
         close(ends[0]);
+        setpgid(0, 0); /* so that one kill ends it and the process that `recover` makes */
         driver_run(config, ends[1]);
         _exit(0);
     }
     close(ends[1]);
+    setpgid(pid, pid); /* whoever comes first */
     int err = listen_to(ends[0], config, watcher, error, error_size), status = 0;
     close(ends[0]);
-    if (err && err != -EPIPE) kill(pid, SIGKILL);
+    if (err) kill(-pid, SIGKILL);
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR) continue;
     if (err != -EPIPE) return err;
     if (WIFSIGNALED(status))

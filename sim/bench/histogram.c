@@ -1,12 +1,12 @@
-/* Bucket b < 16 holds the value b. Bucket 16 (o - 3) + s, for octaves o from 4, holds
- * [(16 + s) 2^(o-4), (17 + s) 2^(o-4)). */
+/* With S steps an octave: buckets below S hold one value each; bucket S (1 + h) + s holds
+ * [(S + s) 2^h, (S + s + 1) 2^h). */
 #include "sim/bench/histogram.h"
 
 uint64_t histogram_low(uint32_t bucket)
 {
-    if (bucket < 16) return bucket;
-    uint32_t octave = bucket / 16 + 3;
-    return (uint64_t)(16 + bucket % 16) << (octave - 4);
+    if (bucket < HISTOGRAM_STEPS) return bucket;
+    uint32_t shift = bucket / HISTOGRAM_STEPS - 1;
+    return (uint64_t)(HISTOGRAM_STEPS + bucket % HISTOGRAM_STEPS) << shift;
 }
 
 uint64_t histogram_high(uint32_t bucket)
