@@ -29,39 +29,59 @@ static unsigned digit_of(unsigned char c)
     return decimal < 10 ? decimal : letter < 6 ? letter + 10 : 16;
 }
 
-/* Takes `digits` hexadecimal digits off the front of *text. */
+#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte)) /* that byte eight times */
+
+/* Eight digits at once, the first in the lowest byte of the word: bit 6 tells letters from
+ * decimals, and what is no digit does not come out as it went in. */
+static bool hex_word(uint64_t word, uint64_t *value)
+{
+    uint64_t letters = word >> 6 & EACH(1);
+    uint64_t digits = (word & EACH(15)) + letters * 9;
+    if ((digits & EACH(0xf0)) || digits + EACH('0') + letters * 39 != word) return false;
+    uint64_t pairs = (digits << 4 | digits >> 8) & UINT64_C(0x00ff00ff00ff00ff);
+    uint64_t fours = (pairs << 8 | pairs >> 16) & UINT64_C(0x0000ffff0000ffff);
+    *value = (uint32_t)(fours << 16 | fours >> 32);
+    return true;
+}
+
+/* Takes `digits` (8 to 16) hexadecimal digits off the front of *text. */
 static bool take_hex(struct bytes *text, size_t digits, uint64_t *value)
 {
     const unsigned char *p = text->data;
-    uint64_t v = 0;
-    unsigned all = 0;
-    if (text->size < digits) return false;
-    for (size_t i = 0; i < digits; i++) {
+    uint64_t v;
+    if (text->size < digits || !hex_word(get_u64(p), &v)) return false;
+    for (size_t i = 8; i < digits; i++) {
         unsigned digit = digit_of(p[i]);
-        all |= digit;
-        v = v << 4 | (digit & 15);
+        if (digit > 15) return false;
+        v = v << 4 | digit;
     }
-    if (all > 15) return false;
     *text = bytes_of(p + digits, text->size - digits);
     *value = v;
     return true;
 }
 
-/* The same for as many digits as there are, up to OFFSET_DIGITS, without leading zeros. */
+/* As many digits as there are, up to OFFSET_DIGITS, without leading zeros. */
 static bool take_distance(struct bytes *text, uint64_t *value)
 {
     const unsigned char *p = text->data;
-    size_t digits = 0;
-    while (digits < text->size && digit_of(p[digits]) < 16) digits++;
-    if (digits == 0 || digits > OFFSET_DIGITS || (p[0] == '0' && digits > 1)) return false;
-    return take_hex(text, digits, value);
+    uint64_t v = 0;
+    size_t i = 0;
+    for (unsigned digit; i < text->size && (digit = digit_of(p[i])) < 16; i++) {
+        if (i == OFFSET_DIGITS || (i == 1 && p[0] == '0')) return false;
+        v = v << 4 | digit;
+    }
+    if (i == 0) return false;
+    *text = bytes_of(p + i, text->size - i);
+    *value = v;
+    return true;
 }
 
-static bool take_text(struct bytes *text, const char *expected)
+/* Takes one character. */
+static bool take(struct bytes *text, char expected)
 {
-    size_t size = strlen(expected);
-    if (text->size < size || memcmp(text->data, expected, size) != 0) return false;
-    *text = bytes_of((const char *)text->data + size, text->size - size);
+    const char *p = text->data;
+    if (text->size == 0 || *p != expected) return false;
+    *text = bytes_of(p + 1, text->size - 1);
     return true;
 }
 
@@ -82,30 +102,35 @@ static bool take_count(struct bytes *text, uint64_t *value)
 
 enum log_line_kind log_line_read(struct bytes line, struct log_line_fields *fields)
 {
-    struct bytes rest = line;
+    const char *p = line.data;
     uint64_t crc, previous, distance;
-    if (line.size == 0 || *(const char *)line.data != '#') return LOG_LINE_PLAIN;
-    if (bytes_equal(line, BYTES_LITERAL("#del"))) return LOG_LINE_DELETE;
-    if (take_text(&rest, "#,") && take_count(&rest, &fields->count) && take_text(&rest, ",") &&
-        take_hex(&rest, CRC_DIGITS, &crc) && rest.size == 0) {
+    if (line.size < 4 || p[0] != '#') return LOG_LINE_PLAIN;
+    struct bytes rest = bytes_of(p + 2, line.size - 2);
+    switch (p[1]) {
+    case 'd':
+        return bytes_equal(line, BYTES_LITERAL("#del")) ? LOG_LINE_DELETE : LOG_LINE_PLAIN;
+    case ',':
+        if (!take_count(&rest, &fields->count) || !take(&rest, ',') ||
+            !take_hex(&rest, CRC_DIGITS, &crc) || rest.size)
+            return LOG_LINE_PLAIN;
         fields->crc = (uint32_t)crc;
         return LOG_LINE_COMMIT;
-    }
-    rest = line;
-    if (take_text(&rest, "#+,") && take_hex(&rest, OFFSET_DIGITS, &fields->start) &&
-        take_text(&rest, ",") && take_distance(&rest, &distance) && distance <= fields->start &&
-        take_text(&rest, ",") && take_hex(&rest, CRC_DIGITS, &previous) && rest.size == 0) {
+    case '+':
+        if (!take(&rest, ',') || !take_hex(&rest, OFFSET_DIGITS, &fields->start) ||
+            !take(&rest, ',') || !take_distance(&rest, &distance) || distance > fields->start ||
+            !take(&rest, ',') || !take_hex(&rest, CRC_DIGITS, &previous) || rest.size)
+            return LOG_LINE_PLAIN;
         fields->synced = fields->start - distance;
         fields->previous = (uint32_t)previous;
         return LOG_LINE_BEGIN;
-    }
-    rest = line;
-    if (take_text(&rest, "#=,") && take_hex(&rest, OFFSET_DIGITS, &fields->start) &&
-        take_text(&rest, ",") && take_hex(&rest, CRC_DIGITS, &crc) && rest.size == 0) {
+    case '=':
+        if (!take(&rest, ',') || !take_hex(&rest, OFFSET_DIGITS, &fields->start) ||
+            !take(&rest, ',') || !take_hex(&rest, CRC_DIGITS, &crc) || rest.size)
+            return LOG_LINE_PLAIN;
         fields->crc = (uint32_t)crc;
         return LOG_LINE_ADOPT;
+    default: return LOG_LINE_PLAIN;
     }
-    return LOG_LINE_PLAIN;
 }
 
 bool log_has_begin(struct bytes bytes)
@@ -175,7 +200,7 @@ bool log_line_is_foreign(struct bytes line)
         if (line.size < remains) break;
         struct bytes rest = bytes_of(end - remains, remains);
         uint64_t ignored;
-        if (take_text(&rest, ",") && take_distance(&rest, &ignored) && take_text(&rest, ",") &&
+        if (take(&rest, ',') && take_distance(&rest, &ignored) && take(&rest, ',') &&
             take_hex(&rest, CRC_DIGITS, &ignored))
             return false;
     }

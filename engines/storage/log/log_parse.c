@@ -158,24 +158,21 @@ static bool item_read(const struct log_line *line, bool is_delete, struct log_it
     return true;
 }
 
-/* Parses a batch whose #+ line has been read and is in `begin`; the reader's sum began at
- * batch->first, which is that line or the #= line before it. 1: whole; 0: damaged, said in
- * *state; or -errno. */
-static int parse_batch(struct log_reader *reader, const struct log_line *begin,
-                       const struct log_visitor *visitor, struct log_batch *batch,
+/* Parses a batch whose #+ line, at batch->start, has just been read and says `fields`; the
+ * reader's sum began at batch->first, which is that line or the #= line before it. 1: whole; 0:
+ * damaged, said in *state; or -errno. */
+static int parse_batch(struct log_reader *reader, const struct log_visitor *visitor,
+                       struct log_line_fields fields, struct log_batch *batch,
                        struct log_state *state)
 {
-    struct log_line line = *begin;
-    struct log_line_fields fields;
+    struct log_line line;
     struct log_item item;
     uint64_t count = 0, first = batch->first, delete_offset = 0;
     bool is_delete = false;
-    log_line_read(line.text, &fields);
-    batch->start = line.offset;
     batch->synced = fields.synced;
     batch->previous = fields.previous;
-    if (fields.start != line.offset)
-        return damaged(state, first, line.offset, "a batch that belongs elsewhere");
+    if (fields.start != batch->start)
+        return damaged(state, first, batch->start, "a batch that belongs elsewhere");
     for (;;) {
         int n = log_reader_next(reader, &line);
         if (n < 0) return n;
@@ -257,7 +254,8 @@ int log_parse_stretch(struct log_reader *reader, const struct log_visitor *visit
         if (kind == LOG_LINE_BEGIN &&
             (adopt_from != UINT64_MAX || line.offset == state->covered)) {
             if (adopt_from == UINT64_MAX) batch.first = line.offset;
-            n = parse_batch(reader, &line, visitor, &batch, state);
+            batch.start = line.offset;
+            n = parse_batch(reader, visitor, fields, &batch, state);
             if (n <= 0) return n;
             if (batch.previous != state->crc)
                 return damaged(state, batch.first, batch.first, "a batch of another history");
@@ -348,7 +346,8 @@ int log_find_batch(struct log_reader *reader, uint64_t from, struct log_batch *b
         else
             sum_begin(reader, rest.offset);
         adopted = UINT64_MAX;
-        n = parse_batch(reader, &rest, NULL, batch, &scratch);
+        batch->start = rest.offset;
+        n = parse_batch(reader, NULL, fields, batch, &scratch);
         if (n != 0) return n;
         log_reader_seek(reader, next);
     }
@@ -366,7 +365,8 @@ int log_revisit_batch(struct log_reader *reader, const struct log_visitor *visit
     while (n > 0 && line.offset < batch->start); /* over its #= line, if it has one */
     if (n > 0) {
         sum_begin(reader, line.offset); /* another sum than its own, if so: it is known whole */
-        n = parse_batch(reader, &line, visitor, &again, state);
+        struct log_line_fields fields = {.start = batch->start};
+        n = parse_batch(reader, visitor, fields, &again, state);
     }
     return n < 0 ? n : accept_batch(visitor, batch, state);
 }
