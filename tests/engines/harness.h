@@ -241,8 +241,15 @@ static UNUSED const char *crash_mode_name(int mode)
     return mode == CRASH_PROCESS ? "process" : disk_power_mode_words[mode];
 }
 
+/* REAL: the process dies, whatever the mode; the kernel closes its files. */
 static UNUSED void world_crash(struct world *w, int mode)
 {
+    if (w->kind == WORLD_REAL) {
+        for (struct spy_file *f = w->spy.files.next; f != &w->spy.files; f = f->next)
+            assert_int_equal(vfs_close(f->real), 0);
+        world_forget(w);
+        return;
+    }
     int64_t now = disk_cursor(w->disk) + 1;
     if (mode != CRASH_PROCESS) {
         world_power_off_at(w, now, (enum disk_power_mode)mode);

@@ -287,6 +287,52 @@ static void test_a_disk_that_goes_away_loses_nothing_acknowledged(void **state)
     free(options);
 }
 
+/* A checkpoint that fails is an error and nothing else: the database goes on, and the next one
+ * succeeds. */
+static void test_a_failed_checkpoint_leaves_the_database_alone(void **state)
+{
+    const struct subject *subject = *state;
+    static const enum failure failures[] = {FAIL_EIO, FAIL_ENOSPC, FAIL_MEMORY, FAIL_HALF};
+    void *options = subject_options(subject, SIZES_SMALL);
+    uint64_t tried = 0;
+    for (size_t i = 0; i < 4; i++) {
+        struct world w;
+        struct outcome o = {0};
+        struct disk_config config = quick_disk();
+        world_init_disk(&w, &config, 1);
+        world_open(&w, subject->ops, options);
+        run(&w, &o, 0, 12);
+        int err = -1;
+        char dir[32];
+        for (uint64_t n = 1; err; n += test_is_soak() ? 1 : 3, tried++) {
+            uint64_t bytes = w.heap.bytes, files = w.spy.open_files;
+            struct engine *copy;
+            snprintf(context, sizeof(context), "%s, a checkpoint's call %llu fails",
+                     subject->name, (unsigned long long)n);
+            snprintf(dir, sizeof(dir), "copy%llu", (unsigned long long)n);
+            arm(&w, failures[i], n);
+            err = engine_checkpoint(w.engine, dir);
+            arm(&w, failures[i], 0);
+            if (err && err != failure_error(failures[i])) fail_msg("%s: with %d", context, err);
+            if (err && (w.heap.bytes > bytes + 20000 || w.spy.open_files > files))
+                fail_msg("%s: memory or files are not given back", context);
+            check_readable(w.engine, &o);
+            if (err) continue;
+            assert_int_equal(engine_open(subject->ops, &w.host, dir, options, &copy), 0);
+            assert_int_equal(oracle_compare(&o.sure, copy), 0);
+            engine_close(copy);
+        }
+        run(&w, &o, 12, 20);
+        assert_false(o.has_failed_batch || o.is_refusing);
+        assert_int_equal(reopen(&w), 0);
+        check_readable(w.engine, &o);
+        outcome_deinit(&o);
+        world_deinit(&w);
+    }
+    tally(subject, "failed checkpoints", tried);
+    free(options);
+}
+
 /* ---- failed syncs ---- */
 
 /* The n-th sync (of a file or a directory) fails and its pages are gone. `panic` has nothing
@@ -458,6 +504,7 @@ static const struct suite_test suite[] = {
     T(test_every_write_stops_half_way),
     T(test_every_allocation_fails),
     T(test_a_disk_that_goes_away_loses_nothing_acknowledged),
+    T(test_a_failed_checkpoint_leaves_the_database_alone),
     T(test_every_sync_fails_under_either_policy),
     T(test_after_a_failed_sync_panic_refuses_and_retry_lies),
     T(test_a_full_disk_leaves_no_half_batch_and_a_readable_engine),

@@ -246,7 +246,6 @@ static void do_reopen(struct model *m)
 /* After it the engine holds `durable` and some first part of the pending batches. */
 static void do_crash(struct model *m)
 {
-    if (m->w.kind != WORLD_DISK) return;
     int mode = (int)rng_below(&m->rng, CRASH_MODES);
     world_crash(&m->w, mode);
     for (size_t i = 0; i < CURSORS; i++) m->cursors[i].cursor = NULL;

@@ -77,6 +77,7 @@ static const struct {
     {"segment_size", {NULL, "512B", "2KiB", "8KiB"}},
     {"merge_threshold", {NULL, "10%", "30%", NULL}},
     {"merge_segments", {NULL, "2", "2", "2"}},
+    {"stall_segments", {NULL, "8", "8", NULL}},
     {"memtable_size", {NULL, "512B", "2KiB", "8KiB"}},
     {"table_size", {NULL, "512B", "2KiB", "8KiB"}},
     {"block_size", {NULL, "512B", "512B", "1KiB"}},
@@ -128,11 +129,17 @@ static const struct background backgrounds[] = {
     {NULL, 1, 1, 2, 2},
 };
 
-static UNUSED void assert_background(const struct subject *subject, const struct spy *spy,
-                                     const char *where)
+static UNUSED const struct background *background_of(const struct subject *subject)
 {
     const struct background *b = backgrounds;
     while (b->engine && strcmp(b->engine, subject->ops->name) != 0) b++;
+    return b;
+}
+
+static UNUSED void assert_background(const struct subject *subject, const struct spy *spy,
+                                     const char *where)
+{
+    const struct background *b = background_of(subject);
     uint64_t flushes = spy->writes[VFS_FLUSH], compactions = spy->writes[VFS_COMPACTION];
     uint64_t renames = spy->calls[SPY_RENAME], unlinks = spy->calls[SPY_UNLINK];
     if (flushes < b->flush_writes || compactions < b->compaction_writes ||
