@@ -175,14 +175,32 @@ struct listing {
     struct vfs *vfs;
     char names[256];
     uint64_t files, folders, shown, bytes;
-    char nearest[4200]; /* a folder below that some engine knows */
+    char nearest[4200]; /* a folder below, or one below that, which some engine knows */
     const char *nearest_engine;
 };
+
+/* Looks below a folder: at what run --images leaves, an image stands two folders deep. */
+static int nearest_below(void *context, const char *name, bool is_directory)
+{
+    struct listing *listing = context;
+    const struct engine_ops *ops;
+    size_t before = strlen(listing->nearest);
+    if (!is_directory) return 0;
+    int size = snprintf(listing->nearest + before, sizeof listing->nearest - before, "%s%s",
+                        before ? "/" : "", name);
+    bool fits = (size_t)size < sizeof listing->nearest - before;
+    if (fits && engine_recognise(listing->vfs, listing->nearest, &ops) == 0)
+        listing->nearest_engine = ops->name;
+    else if (fits && !before)
+        vfs_list(listing->vfs, name, nearest_below, listing);
+    if (listing->nearest_engine) return 1; /* found: that ends the list */
+    listing->nearest[before] = '\0';
+    return 0;
+}
 
 static int listing_name(void *context, const char *name, bool is_directory)
 {
     struct listing *listing = context;
-    const struct engine_ops *ops;
     struct vfs_file *file;
     uint64_t size;
     if (!is_directory) {
@@ -193,10 +211,7 @@ static int listing_name(void *context, const char *name, bool is_directory)
         }
     } else {
         listing->folders++;
-        if (!listing->nearest_engine && engine_recognise(listing->vfs, name, &ops) == 0) {
-            snprintf(listing->nearest, sizeof listing->nearest, "%s", name);
-            listing->nearest_engine = ops->name;
-        }
+        if (!listing->nearest_engine) nearest_below(listing, name, true);
     }
     size_t used = strlen(listing->names);
     if (listing->shown++ < NAMES_SHOWN)

@@ -9,7 +9,7 @@
 const struct command command_table[] = {
     {"run",
      "SCENARIO [--variant V|all] [--seed N] [--set K=V]... [--out DIR] [--plots] [--verify] "
-     "[--trace FILE] [--json]",
+     "[--trace FILE] [--images DIR] [--json]",
      "run a scenario, explain what broke and name the smallest change that holds", command_run},
     {"check", "PATH... [--jobs N] [--junit FILE] [--json]",
      "run every scenario and variant against its expectations and golden.tsv: the CI job",

@@ -6,6 +6,7 @@
  * the smallest change that holds, the verdict with the simulation's speed, where the results
  * are, the command that replays it.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 #include <unistd.h>
 
 #include "reports/plots.h"
+#include "sim/campaign/images.h"
 #include "sim/campaign/result.h"
 #include "sim/campaign/variants.h"
 #include "sim/cli/cli.h"
@@ -21,7 +23,7 @@
 #define TIMELINE_LINES 40
 
 struct run_input {
-    const char *scenario, *variant, *out, *trace;
+    const char *scenario, *variant, *out, *trace, *images;
     struct plan_request request;
     struct setting *sets;
     uint32_t sets_count;
@@ -40,6 +42,10 @@ static const struct argp_option run_options[] = {
      "draws the plots into the result folder (needs gnuplot); default folder results/NAME", 0},
     {"verify", 'V', NULL, 0, "runs twice and stops at the first difference", 0},
     {"trace", 't', "FILE", 0, "writes every event as a line", 0},
+    {"images", 'i', "DIR", 0,
+     "copies what is on the nodes' disks at the end into DIR/NODE (with several variants: "
+     "DIR/VARIANT/NODE), for engine-dump and engine-check",
+     0},
     {"smallest", 'm', NULL, 0,
      "computes the smallest change that holds (done with --variant all)", 0},
     {"json", 'j', NULL, 0, "prints result.json, one object a line, instead of text", 0},
@@ -56,6 +62,11 @@ static error_t run_option(int key, char *argument, struct argp_state *state)
         input->out = argument;
         return 0;
     case 't': input->trace = argument; return 0;
+    case 'i':
+        if (!*argument)
+            argp_error(state, "--images needs the name of a folder, not an empty one");
+        input->images = argument;
+        return 0;
     case 'V': input->verify = true; return 0;
     case 'j': input->json = true; return 0;
     case 'p': input->plots = true; return 0;
@@ -266,6 +277,27 @@ static bool folder_is_usable(const char *folder)
     return !error;
 }
 
+/* Images stand in a folder of their own: files of another run among them would lie. */
+static bool images_are_usable(const char *folder)
+{
+    if (!folder_is_usable(folder)) return false;
+    DIR *dir = opendir(folder);
+    bool is_empty = dir != NULL;
+    for (struct dirent *entry; dir && (entry = readdir(dir));)
+        is_empty &= !strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..");
+    if (dir) closedir(dir);
+    if (!is_empty) cli_error("%s: images go to a new or empty folder", folder);
+    return is_empty;
+}
+
+static bool write_images(struct run *run, const char *folder)
+{
+    char where[4096];
+    int error = images_write(run, folder, where, sizeof where);
+    if (error) cli_error("%s: %s", where, strerror(-error));
+    return !error;
+}
+
 static bool write_results(const struct run *run, const char *folder, bool plots)
 {
     const char *where = NULL;
@@ -381,9 +413,12 @@ static void session_variant(struct session *session, uint32_t variant, bool seve
     }
     char folder[4096];
     folder_name(input, plan, several, folder, sizeof folder);
-    char *replay = result_replay_command(plan);
+    char *replay = result_replay_command(plan), images[4096] = "";
+    if (input->images)
+        snprintf(images, sizeof images, several ? "%s/%s" : "%s", input->images, plan->variant);
     struct run *run = NULL;
-    if ((!input->out && !input->plots) || folder_is_usable(folder))
+    if (((!input->out && !input->plots) || folder_is_usable(folder)) &&
+        (!*images || images_are_usable(images)))
         run = run_variant(input, plan, replay, &session->status);
     if (!run) {
         session->status = exit_worse(session->status, EXIT_BAD_INPUT);
@@ -398,6 +433,11 @@ static void session_variant(struct session *session, uint32_t variant, bool seve
         } else if (is_told) {
             print_run(run);
         }
+        if (*images && !write_images(run, images))
+            session->status = exit_worse(session->status, EXIT_INVALID);
+        else if (*images && !input->json && is_told)
+            printf("  images in %s: faultline engine-check %s/%s/data\n", images, images,
+                   world_endpoint_name(run->world, 0));
         if (input->out || input->plots) {
             if (!write_results(run, folder, input->plots && is_told))
                 session->status = exit_worse(session->status, EXIT_INVALID);

@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -155,6 +156,42 @@ static void test_a_torn_tail_is_a_note(void **state)
     SAYS(" 1 note, 0 problems");
 }
 
+/* What a user who debugs a red run does. */
+static void test_a_run_leaves_images_that_can_be_looked_into(void **state)
+{
+    (void)state;
+    shell("rm -rf %s/images", scratch);
+    assert_int_equal(faultline("run scenarios/literature/fsync-gate.yaml --variant refuse "
+                               "--images %s/images",
+                               scratch),
+                     0);
+    SAYS("faultline engine-check ");
+    assert_int_equal(faultline("engine-check %s/images", scratch), 2);
+    SAYS("images/pg/data', which engine 'log' wrote?");
+    assert_int_equal(faultline("engine-check %s/images/pg/data", scratch), 1);
+    SAYS("database:8291413: problem: ");
+    SAYS(" 1 problem\n");
+    assert_int_equal(
+        faultline("run scenarios/literature/fsync-gate.yaml --images %s/images", scratch), 2);
+    SAYS("new or empty folder");
+    assert_int_equal(faultline("run scenarios/schemes/none.yaml --variant all --images "
+                               "%s/variants",
+                               scratch),
+                     0);
+    assert_int_equal(faultline("engine-check %s/variants/log/n/data", scratch), 0);
+    SAYS("sound: engine log");
+    /* Looking changes nothing: the run is the same with images and without. */
+    assert_int_equal(faultline("run scenarios/schemes/none.yaml --json --images %s/more | "
+                               "grep -o 'trace_hash.\\{20\\}' >%s/with",
+                               scratch, scratch),
+                     0);
+    assert_int_equal(faultline("run scenarios/schemes/none.yaml --json | "
+                               "grep -o 'trace_hash.\\{20\\}' >%s/without",
+                               scratch),
+                     0);
+    shell("cmp %s/with %s/without", scratch, scratch);
+}
+
 static void test_what_is_no_image_gets_a_reason_and_exits_2(void **state)
 {
     (void)state;
@@ -175,9 +212,9 @@ static void test_what_is_no_image_gets_a_reason_and_exits_2(void **state)
     assert_int_equal(faultline("engine-dump %s/node", scratch), 2);
     SAYS("did you mean");
     SAYS("node/data'");
-    shell("rm -rf %s/foreign && mkdir %s/foreign && head -c 100000 /dev/urandom "
-          ">%s/foreign/database && echo hello >%s/foreign/notes.txt",
-          scratch, scratch, scratch, scratch);
+    shell("rm -rf %s/foreign && mkdir %s/foreign && head -c 100000 %s/log/database | "
+          "gzip >%s/foreign/database && echo hello >%s/foreign/notes.txt",
+          scratch, scratch, scratch, scratch, scratch);
     assert_int_equal(faultline("engine-check %s/foreign", scratch), 2);
     SAYS("no engine knows its files");
     SAYS("notes.txt");
@@ -198,6 +235,29 @@ static void test_what_is_no_image_gets_a_reason_and_exits_2(void **state)
     }
 }
 
+/* Every file of a folder becomes random bytes, the same in every run of the test. */
+static void garble(const char *name, unsigned seed)
+{
+    char path[600], bytes[5000];
+    uint64_t state = seed + 1;
+    snprintf(path, sizeof path, "%s/%s", scratch, name);
+    DIR *dir = opendir(path);
+    assert_non_null(dir);
+    for (struct dirent *entry; (entry = readdir(dir));) {
+        if (*entry->d_name == '.') continue;
+        for (size_t i = 0; i < sizeof bytes; i++) {
+            state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+            bytes[i] = (char)(state >> 56);
+        }
+        snprintf(path, sizeof path, "%s/%s/%s", scratch, name, entry->d_name);
+        FILE *out = fopen(path, "w");
+        assert_non_null(out);
+        assert_int_equal(fwrite(bytes, 1, sizeof bytes, out), sizeof bytes);
+        assert_int_equal(fclose(out), 0);
+    }
+    closedir(dir);
+}
+
 /* Whatever was cut off or garbled, the answer is a verdict, not a crash. */
 static void test_any_cut_and_any_garble_ends_in_a_verdict(void **state)
 {
@@ -212,7 +272,7 @@ static void test_any_cut_and_any_garble_ends_in_a_verdict(void **state)
                   scratch, scratch, name, scratch, scratch, percent);
             int status = faultline("engine-check %s/cut --engine %s", scratch, name);
             if (status > 2) fail_msg("%s cut to %d%%: status %d", name, percent, status);
-            shell("cd %s/cut && for f in *; do head -c 5000 /dev/urandom >$f; done", scratch);
+            garble("cut", (unsigned)percent);
             status = faultline("engine-check %s/cut --engine %s", scratch, name);
             if (status > 2) fail_msg("%s garbled: status %d", name, status);
         }
@@ -240,6 +300,7 @@ int main(void)
         cmocka_unit_test(test_a_dump_stays_under_a_screen_unless_asked),
         cmocka_unit_test(test_damage_is_located_and_exits_1),
         cmocka_unit_test(test_a_torn_tail_is_a_note),
+        cmocka_unit_test(test_a_run_leaves_images_that_can_be_looked_into),
         cmocka_unit_test(test_what_is_no_image_gets_a_reason_and_exits_2),
         cmocka_unit_test(test_any_cut_and_any_garble_ends_in_a_verdict),
     };
