@@ -429,6 +429,11 @@ static void test_a_broken_file_of_ours_is_not_taken_for_one_of_bash(void **state
     world_init(&w, WORLD_DISK, 1);
     write_file(&w, BYTES_LITERAL("a, 1\n#,1,00000000\n"));
     assert_int_equal(world_try_open(&w, log_ops(), NULL), -EBADMSG);
+    write_file(&w, BYTES_LITERAL("#+,000")); /* cut off in its first line */
+    assert_int_equal(world_try_open(&w, log_ops(), NULL), -EBADMSG);
+    write_file(&w,
+               BYTES_LITERAL("#+,000\n")); /* bash: db_set would have written a space, but */
+    world_open(&w, log_ops(), NULL);
     world_deinit(&w);
 }
 

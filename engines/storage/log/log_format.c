@@ -149,6 +149,16 @@ bool log_has_begin(struct bytes bytes)
     return false;
 }
 
+bool log_is_begin_front(struct bytes text)
+{
+    static const char front[] = {'#', '+', ','};
+    const unsigned char *p = text.data;
+    for (size_t i = 0; i < text.size; i++)
+        if (i < sizeof(front) ? p[i] != front[i] : p[i] != ',' && digit_of(p[i]) > 15)
+            return false;
+    return true;
+}
+
 bool log_split(struct bytes line, struct bytes *key, struct bytes *value)
 {
     const char *p = line.data;

@@ -27,6 +27,8 @@ enum log_line_kind log_line_read(struct bytes line, struct log_line_fields *fiel
 /* True when a whole begin line stands somewhere in these bytes. */
 #define LOG_BEGIN_SIZE_MAX 34u
 bool log_has_begin(struct bytes bytes);
+/* True when the text may be the front of one. */
+bool log_is_begin_front(struct bytes text);
 
 int log_append_adopt(struct buffer *out, uint64_t from, uint32_t crc);
 int log_append_begin(struct buffer *out, uint64_t start, uint64_t synced, uint32_t previous);

@@ -393,8 +393,12 @@ int log_is_foreign(struct log_reader *reader)
     struct log_line_fields fields;
     int n;
     log_reader_seek(reader, 0);
-    while ((n = log_reader_next(reader, &line)) > 0)
-        if (is_ours(&line) && log_line_read(line.text, &fields) != LOG_LINE_PLAIN) return 0;
+    while ((n = log_reader_next(reader, &line)) > 0) {
+        if (!is_ours(&line)) continue;
+        if (log_line_read(line.text, &fields) != LOG_LINE_PLAIN) return 0;
+        /* A file of ours that somebody cut off in its first line. */
+        if (!line.is_terminated && log_is_begin_front(line.text)) return 0;
+    }
     return n < 0 ? n : 1;
 }
 
