@@ -157,13 +157,13 @@ static const char *index_load(struct table *t, struct index_reader *r, uint64_t 
         if (!index_reader_next(r, &rest, &block_size)) return "a malformed index";
         if (bytes_compare(before, rest) > 0) return "separators out of order";
         t->prefixes[i] = key_prefix(rest, 0);
-        t->offsets[i] = offset;
+        t->places[i] = (struct block_place){offset, NULL};
         t->positions[i] = (uint32_t)((const unsigned char *)rest.data - t->meta);
         t->sizes[i] = (uint32_t)rest.size;
         offset += block_size;
         before = rest;
     }
-    t->offsets[t->blocks] = offset;
+    t->places[t->blocks] = (struct block_place){offset, NULL};
     if (r->p != r->end || offset != data_end) return "the index ends elsewhere than the blocks";
     return NULL;
 }
@@ -171,7 +171,7 @@ static const char *index_load(struct table *t, struct index_reader *r, uint64_t 
 static size_t arrays_size(uint32_t blocks)
 {
     return blocks * (sizeof(uint64_t) + 2 * sizeof(uint32_t)) +
-           (blocks + (size_t)1) * sizeof(uint64_t);
+           (blocks + (size_t)1) * sizeof(struct block_place);
 }
 
 /* Checks the tail and builds the index; t->meta is filled from file offset `from`. */
@@ -205,9 +205,10 @@ static int tail_load(struct table *t, const struct table_footer *f)
     t->blocks = p.blocks;
     if (r.blocks != p.blocks)
         return table_corrupt(t, f->index, "the index does not fit the properties");
-    t->offsets = allocator_alloc(t->allocator, arrays_size(t->blocks));
-    if (!t->offsets) return -ENOMEM;
-    t->prefixes = t->offsets + t->blocks + 1;
+    t->places = allocator_alloc(t->allocator, arrays_size(t->blocks));
+    if (!t->places) return -ENOMEM;
+    memset(t->places, 0, (t->blocks + (size_t)1) * sizeof(struct block_place));
+    t->prefixes = (uint64_t *)(t->places + t->blocks + 1);
     t->positions = (uint32_t *)(t->prefixes + t->blocks);
     t->sizes = t->positions + t->blocks;
     const char *wrong = index_load(t, &r, f->filter);
@@ -264,7 +265,6 @@ int table_open(struct engine *engine, struct block_cache *cache, const char *pat
     if (!err) err = tail_read(t, tail_bytes, purpose, &footer);
     if (!err) err = tail_load(t, &footer);
     if (err) {
-        t->blocks = t->offsets ? t->blocks : 0;
         table_close(t);
         return err;
     }
@@ -276,10 +276,10 @@ void table_close(struct table *t)
 {
     if (!t) return;
     const struct allocator *a = t->allocator;
-    for (uint32_t i = 0; t->cache && i < t->blocks; i++)
-        block_cache_drop(t->cache, t->number, t->offsets[i]);
+    for (uint32_t i = 0; t->places && i < t->blocks; i++)
+        if (t->places[i].cached) block_cache_drop(t->cache, t->places[i].cached);
     if (t->file) vfs_close(t->file);
-    if (t->offsets) allocator_free(a, t->offsets, arrays_size(t->blocks));
+    if (t->places) allocator_free(a, t->places, arrays_size(t->blocks));
     if (t->meta) allocator_free(a, t->meta, t->meta_size);
     allocator_free(a, t, sizeof(*t));
 }
@@ -309,29 +309,43 @@ int table_block_check(const struct table *t, const unsigned char *data, uint64_t
     return 0;
 }
 
+/* A block that is in memory is seldom in the processor's caches, and the search goes from miss
+ * to miss: the restart points at its end, keys in the middle. Where these are follows from its
+ * size, near enough to fetch them at once: a twentieth of a scan's time. */
+static inline void block_prefetch(const struct block *block, uint64_t size)
+{
+    const unsigned char *data = block->data;
+    __builtin_prefetch(data + size - BLOCK_TRAILER - 16);
+    for (uint64_t quarter = 1; quarter < 4; quarter++) {
+        __builtin_prefetch(data + size / 4 * quarter);
+        __builtin_prefetch(data + size / 4 * quarter + 64);
+    }
+}
+
 int table_block_get(struct table *t, uint32_t index, enum vfs_purpose purpose,
                     struct block **out, struct block_view *view)
 {
-    uint64_t offset = t->offsets[index];
-    struct block *block = t->cache ? block_cache_find(t->cache, t->number, offset) : NULL;
+    struct block_place *place = &t->places[index];
+    if (place->cached) block_prefetch(place->cached, place[1].offset - place->offset);
+    struct block *block = t->cache ? block_cache_find(t->cache, &place->cached) : NULL;
     if (block) {
         *view = (struct block_view){block->data, block->entries_end, block->restarts};
         *out = block;
         return 0;
     }
-    uint32_t size = (uint32_t)(t->offsets[index + 1] - offset);
-    block = block_create(t->allocator, t->number, offset, size);
+    uint32_t size = (uint32_t)(place[1].offset - place->offset);
+    block = block_create(t->allocator, size);
     if (!block) return -ENOMEM;
-    int err = engine_file_read(t->file, offset, block->data, size, purpose);
-    if (err == -EBADMSG) err = table_corrupt(t, offset, "the file ends in a block");
-    if (!err) err = table_block_check(t, block->data, offset, size, view);
+    int err = engine_file_read(t->file, place->offset, block->data, size, purpose);
+    if (err == -EBADMSG) err = table_corrupt(t, place->offset, "the file ends in a block");
+    if (!err) err = table_block_check(t, block->data, place->offset, size, view);
     if (err) {
         block_unpin(t->allocator, block);
         return err;
     }
     block->entries_end = view->entries_end;
     block->restarts = view->restarts;
-    if (t->cache) block_cache_add(t->cache, block);
+    if (t->cache) block_cache_add(t->cache, block, &place->cached);
     *out = block;
     return 0;
 }
@@ -427,7 +441,7 @@ int table_get(struct table *t, struct bytes key, uint64_t hash, uint64_t snapsho
         if (err) return err;
         int found = block_find(&view, key, snapshot, &at, &e);
         if (found < 0) {
-            found = table_corrupt(t, block->offset, "a malformed entry");
+            found = table_corrupt(t, t->places[index].offset, "a malformed entry");
         } else if (found) {
             const char *rest = (const char *)key.data + e.shared;
             found = (size_t)e.shared + e.suffix_size == key.size &&

@@ -147,30 +147,32 @@ int block_builder_finish(struct block_builder *b, uint64_t number, uint64_t offs
 /* ---- blocks in memory (block_cache.c) ---- */
 
 struct block {
-    uint64_t number, offset; /* file and place */
-    uint32_t size;           /* of data */
-    uint32_t pins;
+    struct block **home; /* where its table finds it; NULL: not cached */
+    struct block *ring_next, *ring_previous;
     size_t allocated;
+    uint32_t size; /* of data */
+    uint32_t pins;
     uint32_t entries_end,
         restarts; /* of its view, so that a hit touches no more than it reads */
-    bool is_cached, is_referenced;
-    struct block *bucket_next, *ring_next, *ring_previous;
+    bool is_referenced;
     unsigned char data[];
 };
-/* The cached block, pinned; or NULL. */
-struct block *block_cache_find(struct block_cache *cache, uint64_t number, uint64_t offset);
-/* Whether find would find it; counts as nothing. False without a cache. */
-bool block_cache_holds(const struct block_cache *cache, uint64_t number, uint64_t offset);
 /* Memory for a block that is about to be read, pinned, not yet found by anybody. */
-struct block *block_create(const struct allocator *allocator, uint64_t number, uint64_t offset,
-                           uint32_t size);
-/* Lets others find it, if there is room; else it dies with its last pin. */
-void block_cache_add(struct block_cache *cache, struct block *block);
+struct block *block_create(const struct allocator *allocator, uint32_t size);
 void block_unpin(const struct allocator *allocator, struct block *block);
-/* Forgets a block of a file that is closed. */
-void block_cache_drop(struct block_cache *cache, uint64_t number, uint64_t offset);
+/* Pins the block at *home, or counts a miss and returns NULL. */
+struct block *block_cache_find(struct block_cache *cache, struct block **home);
+/* Puts a block at *home, which is NULL, if there is room; else it dies with its last pin. */
+void block_cache_add(struct block_cache *cache, struct block *block, struct block **home);
+/* Takes a block out, *home is NULL then. */
+void block_cache_drop(struct block_cache *cache, struct block *block);
 
 /* ---- a table in memory (table.c) ---- */
+
+struct block_place {
+    uint64_t offset;      /* in the file */
+    struct block *cached; /* or NULL */
+};
 
 struct table {
     struct engine *engine;
@@ -182,8 +184,8 @@ struct table {
     /* The index: block i holds keys above separator i - 1 and up to separator i. */
     uint32_t skip;                            /* bytes that all keys of the table share */
     uint64_t prefix_smallest, prefix_largest; /* key_prefix of first and last key */
-    uint64_t *prefixes;                       /* key_prefix of each separator */
-    uint64_t *offsets;           /* blocks + 1: where each begins, where the last ends */
+    struct block_place *places;  /* blocks + 1: the last one is the end of the blocks */
+    uint64_t *prefixes;          /* key_prefix of each separator */
     uint32_t *positions, *sizes; /* of each separator's bytes behind `skip`, in meta */
     struct bytes filter;         /* empty: none */
     unsigned char *meta;         /* the tail as it stands in the file */

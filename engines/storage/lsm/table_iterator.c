@@ -22,6 +22,9 @@
 #include "engines/storage/lsm/table_format.h"
 
 #define COPY_SLACK 16u /* small copies go in whole words */
+#define WINDOW_BLOCKS                                                                          \
+    2u                 /* of the first window behind a seek; each next one is twice as large */
+#define KEY_INLINE 64u /* keys of most stores need no allocation */
 
 struct table_iterator {
     struct lsm_iterator base;
@@ -29,15 +32,16 @@ struct table_iterator {
     uint32_t readahead;
     enum vfs_purpose purpose;
     struct block_view view;
-    uint32_t index;    /* of the block in view; table->blocks: none */
-    uint32_t at, next; /* offsets in view of the entry, and of what follows it */
-    unsigned char *key;
+    uint32_t index;     /* of the block in view; table->blocks: none */
+    uint32_t at, next;  /* offsets in view of the entry, and of what follows it */
+    unsigned char *key; /* key_inline, or allocated */
     size_t key_capacity;
     struct block *block; /* pinned, or NULL: view lies in the window */
     unsigned char *window;
     size_t window_capacity, window_size;
     uint64_t window_offset;
-    uint32_t window_bytes; /* how much the next one fetches */
+    uint32_t window_bytes; /* how much the next one fetches; 0: a first one */
+    unsigned char key_inline[KEY_INLINE];
 };
 
 static struct table_iterator *iterator_of(struct lsm_iterator *it)
@@ -56,9 +60,9 @@ static void block_leave(struct table_iterator *it)
 
 static bool window_holds(const struct table_iterator *it, uint32_t index)
 {
-    const uint64_t *offsets = it->table->offsets;
-    return offsets[index] >= it->window_offset &&
-           offsets[index + 1] <= it->window_offset + it->window_size;
+    const struct block_place *place = &it->table->places[index];
+    return place->offset >= it->window_offset &&
+           place[1].offset <= it->window_offset + it->window_size;
 }
 
 /* Fetches a window that begins with the block, or that ends with it when reading backward. */
@@ -66,24 +70,28 @@ static int window_fetch(struct table_iterator *it, uint32_t index, bool is_backw
 {
     const struct table *t = it->table;
     uint64_t bytes = it->window_bytes;
+    it->window_size = 0;
     uint32_t first = index, end = index + 1;
     if (is_backward)
-        while (first > 0 && t->offsets[end] - t->offsets[first - 1] <= bytes) first--;
+        while (first > 0 && t->places[end].offset - t->places[first - 1].offset <= bytes)
+            first--;
     else
-        while (end < t->blocks && t->offsets[end + 1] - t->offsets[first] <= bytes) end++;
-    size_t size = (size_t)(t->offsets[end] - t->offsets[first]);
+        while (end < t->blocks && t->places[end + 1].offset - t->places[first].offset <= bytes)
+            end++;
+    size_t size = (size_t)(t->places[end].offset - t->places[first].offset);
     if (size > it->window_capacity) {
-        unsigned char *window =
-            t->allocator->resize(t->allocator->context, it->window, it->window_capacity, size);
-        if (!window) return -ENOMEM;
-        it->window = window;
+        /* Not resized: nobody needs the old bytes. */
+        allocator_free(t->allocator, it->window, it->window_capacity);
+        it->window_capacity = 0;
+        it->window = allocator_alloc(t->allocator, size);
+        if (!it->window) return -ENOMEM;
         it->window_capacity = size;
     }
-    it->window_size = 0;
-    int err = engine_file_read(t->file, t->offsets[first], it->window, size, it->purpose);
-    if (err == -EBADMSG) return table_corrupt(t, t->offsets[first], "the file ends in a block");
+    int err = engine_file_read(t->file, t->places[first].offset, it->window, size, it->purpose);
+    if (err == -EBADMSG)
+        return table_corrupt(t, t->places[first].offset, "the file ends in a block");
     if (err) return err;
-    it->window_offset = t->offsets[first];
+    it->window_offset = t->places[first].offset;
     it->window_size = size;
     if (it->window_bytes < it->readahead / 2)
         it->window_bytes *= 2;
@@ -96,29 +104,28 @@ static int window_fetch(struct table_iterator *it, uint32_t index, bool is_backw
 static int block_enter(struct table_iterator *it, uint32_t index, bool is_run, bool is_backward)
 {
     struct table *t = it->table;
+    const struct block_place *place = &t->places[index];
+    size_t size = (size_t)(place[1].offset - place->offset);
     if (it->index == index) return 0;
     block_leave(it);
     int err = 0;
-    bool is_user = it->purpose == VFS_USER_READ;
-    if (!is_run) it->window_bytes = is_user ? 0 : it->readahead;
-    if (!it->window_size || !window_holds(it, index)) {
-        bool is_windowed =
-            it->readahead && (!is_user || (is_run && !block_cache_holds(t->cache, t->number,
-                                                                        t->offsets[index])));
-        if (!is_windowed) {
+    if (!is_run) it->window_bytes = 0;
+    if (!window_holds(it, index)) {
+        bool is_user = it->purpose == VFS_USER_READ;
+        if (!it->readahead || (is_user && (!is_run || place->cached))) {
             err = table_block_get(t, index, it->purpose, &it->block, &it->view);
             if (!err) it->index = index;
             return err;
         }
-        uint64_t two = 2 * (t->offsets[index + 1] - t->offsets[index]);
         if (!it->window_bytes)
-            it->window_bytes = two < it->readahead ? (uint32_t)two : it->readahead;
+            it->window_bytes = is_user && WINDOW_BLOCKS * size < it->readahead
+                                   ? (uint32_t)(WINDOW_BLOCKS * size)
+                                   : it->readahead;
         err = window_fetch(it, index, is_backward);
         if (err) return err;
     }
-    uint64_t offset = t->offsets[index];
-    err = table_block_check(t, it->window + (offset - it->window_offset), offset,
-                            (size_t)(t->offsets[index + 1] - offset), &it->view);
+    const unsigned char *data = it->window + (place->offset - it->window_offset);
+    err = table_block_check(t, data, place->offset, size, &it->view);
     if (!err) it->index = index;
     return err;
 }
@@ -128,7 +135,7 @@ bool table_iterator_is_ready(const struct lsm_iterator *base)
     const struct table_iterator *it = (const struct table_iterator *)base;
     if (!it->base.is_valid || it->next < it->view.entries_end) return true;
     uint32_t index = it->index + 1;
-    return index >= it->table->blocks || (it->window_size && window_holds(it, index));
+    return index >= it->table->blocks || window_holds(it, index);
 }
 
 /* ---- entries ---- */
@@ -142,7 +149,7 @@ static int end(struct table_iterator *it, int err)
 
 static int malformed(struct table_iterator *it)
 {
-    uint64_t offset = it->table->offsets[it->index];
+    uint64_t offset = it->table->places[it->index].offset;
     return end(it, table_corrupt(it->table, offset, "a malformed entry"));
 }
 
@@ -150,8 +157,10 @@ static int key_reserve(struct table_iterator *it, size_t size)
 {
     const struct allocator *a = it->table->allocator;
     size_t capacity = size + size / 2 + 2 * COPY_SLACK;
-    unsigned char *key = a->resize(a->context, it->key, it->key_capacity, capacity);
+    unsigned char *key = allocator_alloc(a, capacity);
     if (!key) return -ENOMEM;
+    memcpy(key, it->key, it->key_capacity);
+    if (it->key != it->key_inline) allocator_free(a, it->key, it->key_capacity);
     it->key = key;
     it->key_capacity = capacity;
     return 0;
@@ -267,7 +276,7 @@ static void iterator_destroy(struct lsm_iterator *base)
     struct table_iterator *it = iterator_of(base);
     const struct allocator *a = it->table->allocator;
     block_leave(it);
-    allocator_free(a, it->key, it->key_capacity);
+    if (it->key != it->key_inline) allocator_free(a, it->key, it->key_capacity);
     allocator_free(a, it->window, it->window_capacity);
     allocator_free(a, it, sizeof(*it));
 }
@@ -290,7 +299,9 @@ int table_iterate(struct table *table, uint32_t readahead, enum vfs_purpose purp
                                   .table = table,
                                   .readahead = readahead,
                                   .purpose = purpose,
-                                  .index = table->blocks};
+                                  .index = table->blocks,
+                                  .key_capacity = KEY_INLINE};
+    it->key = it->key_inline;
     *out = &it->base;
     return 0;
 }
