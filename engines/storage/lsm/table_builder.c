@@ -55,22 +55,19 @@ void table_builder_destroy(struct table_builder *b)
 
 /* ---- entries ---- */
 
-/* A short key from `last` up to, but not including, `next` (which is not before last, and may
- * be the same key). */
+/* A key from `last` up to, but not including, `next` (which is not before last, and may be the
+ * same key): shorter than last if there is one, else last. (One of equal length would gain
+ * nothing, and an absent key that is a separator costs a look into the next block.) */
 static int separator_between(struct buffer *out, struct bytes last, struct bytes next)
 {
     size_t shared = shared_size(last, next);
     int err = buffer_assign(out, last);
-    if (err || shared >= last.size || shared >= next.size) return err;
-    const unsigned char *q = next.data;
-    if (out->data[shared] + 1 < q[shared]) {
-        out->data[shared]++;
-        out->size = shared + 1;
-        return 0;
-    }
-    /* The bytes are neighbours: anything that begins as `last` does stays below `next`. */
-    for (size_t i = shared + 1; i < last.size; i++) {
-        if (out->data[i] == 0xff) continue;
+    if (err || shared >= next.size) return err;
+    for (size_t i = shared; i + 1 < last.size; i++) {
+        /* At `shared` the bytes differ, and one more has to fit between them. Behind it
+         * anything stays below `next`. */
+        unsigned char limit = i == shared ? ((const unsigned char *)next.data)[i] : 0xff;
+        if (out->data[i] + (i == shared) >= limit) continue;
         out->data[i]++;
         out->size = i + 1;
         return 0;
