@@ -22,9 +22,14 @@
  * before the first of the first leaf.
  *
  * Why not a skip list, which LevelDB and RocksDB take: they want readers beside a writer
- * without locks; here calls are serialised, so that is worth nothing, and what remains is a
- * dependent cache miss for each comparison and each step of a scan. See
- * tests/engines/test_lsm_memtable.c, which has both.
+ * without locks. Here calls are serialised, so that is worth nothing, and what remains is a
+ * dependent cache miss for each comparison and each step of a scan. Measured on the same
+ * entries (16-byte decimal keys, values of 100 bytes on average, random order; Zen 3, gcc -O2,
+ * CPU time; tests/engines/test_lsm_memtable.c has both and prints this):
+ *
+ *                        30,000 entries              100,000 entries
+ *     insertion          190 ns (skip list 400)      250 ns (skip list 700)
+ *     a step of a scan    11 ns (skip list  30)       17 ns (skip list  50)
  *
  * Invariants, which tests hold by memtable_check():
  *   I1  entries ascend in the order of iterator.h along the leaves, next and previous agree.

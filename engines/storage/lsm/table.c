@@ -40,12 +40,15 @@
  * A checksum is XXH3-64 of all bytes of its section before it, seeded with the number of the
  * file and the offset of the section: a block that a misdirected write brought from another
  * place or file has good bytes and a bad checksum. XXH3 instead of the CRC-32C of LevelDB
- * because a block is checked whenever it comes from disk, and warm reads come from the
- * operating system's cache: see the figure in engines/README.md.
+ * because a block is checked whenever it comes from disk, and that is mostly the operating
+ * system's cache: 4 KiB take 205 ns instead of 350 (bytes.c, Zen 3), of a read of some 2500.
  *
  * In memory a table keeps its tail (filter, index, properties) as it was read, and for each
  * block eight bytes of its separator behind the skipped ones as an integer, so that the search
  * for a block runs in one array and looks at separator bytes for ties alone.
+ *
+ * An absent key costs no block but for false positives of the filter; a present one exactly
+ * one block, or two when its versions go over a block's end.
  *
  * A read: range of the table -> filter -> block of the index -> cache or one vfs read -> search
  * (block.c). A key's versions may go over the end of a block; then the separator is that key,
