@@ -1,0 +1,190 @@
+/* Flush: a full memtable becomes a run of level 0.
+ *
+ *     switch, in a write      the log is synced and sealed; a new one and its name made; writes
+ *                             go on in a new memtable at once
+ *     IDLE --> BUILD --> SYNC --> SWITCH --> IDLE
+ *
+ * BUILD encodes entries until some 64 KiB are due, and writes them: a slice. Of each key only
+ * the newest version goes into the table: who needs an older one is a cursor, and it holds the
+ * memtable itself. The manifest that lists the table says at the same moment that its log is
+ * done with (SWITCH), so an entry is never in neither, and being in both is harmless: the log
+ * is not replayed.
+ *
+ * Everything in the table was synced with its log before, so a flush never makes an unsynced
+ * batch durable ahead of an earlier one.
+ */
+#include <errno.h>
+
+#include "engines/storage/lsm/lsm_internal.h"
+
+/* ---- memtables ---- */
+
+struct lsm_memory *lsm_memory_create(struct lsm *lsm)
+{
+    const struct allocator *a = lsm->base.host.allocator;
+    struct lsm_memory *memory = allocator_alloc(a, sizeof(*memory));
+    if (!memory) return NULL;
+    memory->refs = 1;
+    if (memtable_create(a, &memory->table)) {
+        allocator_free(a, memory, sizeof(*memory));
+        return NULL;
+    }
+    return memory;
+}
+
+void lsm_memory_unref(struct lsm *lsm, struct lsm_memory *memory)
+{
+    if (!memory || --memory->refs > 0) return;
+    memtable_destroy(memory->table);
+    allocator_free(lsm->base.host.allocator, memory, sizeof(*memory));
+}
+
+int lsm_memory_switch(struct lsm *lsm)
+{
+    struct lsm_wal *old = lsm->wal, *next;
+    struct lsm_memory *memory = lsm_memory_create(lsm);
+    if (!memory) return -ENOMEM;
+    /* L4: sealed means durable. */
+    int err = old->synced < old->size ? lsm_wal_sync(lsm) : 0;
+    if (err) goto err_after_memory;
+    /* The number is taken when all has succeeded: a failed attempt's file is begun again. */
+    err = lsm_wal_create(lsm, lsm->next_number, lsm->sequence, &next);
+    if (err == -ENOMEM) goto err_after_memory;
+    if (!err) {
+        err = vfs_sync_dir(lsm->base.host.vfs, lsm->dir);
+        if (err) lsm_wal_close(lsm, next);
+    }
+    if (err) {
+        lsm_log_failed(lsm, err, lsm->next_number, "making the next log");
+        goto err_after_memory;
+    }
+    lsm->next_number++;
+    old->garbage.file_bytes = old->size;
+    vfs_close(old->file);
+    old->file = NULL;
+    lsm->flushing = lsm->memory;
+    lsm->flushing_wals = old;
+    lsm->flushing_sequence = lsm->sequence;
+    lsm->memory = memory;
+    lsm->wal = next;
+    return 0;
+
+err_after_memory:
+    lsm_memory_unref(lsm, memory);
+    return err;
+}
+
+/* ---- the flush ---- */
+
+bool lsm_flush_is_due(const struct lsm *lsm)
+{
+    return lsm->flushing != NULL;
+}
+
+static void flush_reset(struct lsm *lsm)
+{
+    struct lsm_flush *f = &lsm->flush;
+    lsm_iterator_destroy(f->it);
+    buffer_deinit(&f->last_key);
+    lsm_output_deinit(lsm, &f->output);
+    *f = (struct lsm_flush){0};
+}
+
+void lsm_flush_abort(struct lsm *lsm)
+{
+    for (uint32_t i = 0; i < lsm->flush.output.count; i++)
+        lsm->flush.output.files[i]->is_obsolete = true;
+    flush_reset(lsm);
+}
+
+static int flush_begin(struct lsm *lsm)
+{
+    struct lsm_flush *f = &lsm->flush;
+    const struct allocator *a = lsm->base.host.allocator;
+    f->last_key.allocator = a;
+    int err = memtable_iterate(lsm->flushing->table, a, &f->it);
+    if (!err) err = lsm_iterator_first(f->it);
+    if (!err) f->step = FLUSH_BUILD;
+    return err;
+}
+
+static int flush_add(struct lsm *lsm)
+{
+    struct lsm_flush *f = &lsm->flush;
+    if (f->has_last && lsm_key_compare(buffer_bytes(&f->last_key), f->it->key) == 0) return 0;
+    int err = buffer_assign(&f->last_key, f->it->key);
+    f->has_last = true;
+    return err ? err : lsm_output_add(lsm, &f->output, f->it);
+}
+
+static int flush_build(struct lsm *lsm, uint64_t budget)
+{
+    struct lsm_flush *f = &lsm->flush;
+    int err = 0;
+    uint64_t done = 0;
+    while (f->it->is_valid && done < budget && lsm_output_unwritten(&f->output) < LSM_IO) {
+        done += f->it->key.size + f->it->value.size + 1;
+        err = flush_add(lsm);
+        if (!err) err = lsm_iterator_next(f->it);
+        if (err) return err;
+    }
+    if (!f->it->is_valid) {
+        err = lsm_output_finish(&f->output);
+        if (!err) err = lsm_output_write(lsm, &f->output, VFS_FLUSH);
+        if (!err) f->step = FLUSH_SYNC;
+    } else if (lsm_output_unwritten(&f->output) >= LSM_IO) {
+        err = lsm_output_write(lsm, &f->output, VFS_FLUSH);
+    }
+    return err;
+}
+
+static int flush_switch(struct lsm *lsm)
+{
+    struct lsm_flush *f = &lsm->flush;
+    struct lsm_change change = {
+        .run = LSM_NEW_RUN, .outputs = f->output.files, .count = f->output.count};
+    struct lsm_version *version;
+    int err = lsm_version_change(lsm, lsm->version, &change, &version);
+    return err ? err
+               : lsm_switch_begin(lsm, version, lsm->wal->garbage.number,
+                                  lsm->flushing_sequence, true);
+}
+
+/* One slice; lsm_switch_slice does the last steps. */
+int lsm_flush_slice(struct lsm *lsm, uint64_t budget)
+{
+    struct lsm_flush *f = &lsm->flush;
+    int err = 0;
+    if (f->step == FLUSH_IDLE) err = flush_begin(lsm);
+    if (err) goto failed;
+    if (f->step == FLUSH_BUILD) {
+        err = flush_build(lsm, budget);
+    } else if (f->step == FLUSH_SYNC) {
+        err = lsm_output_sync(lsm, &f->output, VFS_FLUSH);
+        if (!err) f->step = FLUSH_SWITCH;
+    } else {
+        err = flush_switch(lsm);
+    }
+    if (!err) return 0;
+failed:
+    engine_fail(&lsm->base, err, "%s: a flush failed (errno %d)", lsm->dir, -err);
+    lsm_flush_abort(lsm);
+    return err;
+}
+
+void lsm_flush_done(struct lsm *lsm)
+{
+    const struct lsm_file *file = lsm->flush.output.files[0];
+    lsm->flushes++;
+    lsm->flushed_entries += file->summary.entries;
+    lsm->flushed_bytes += file->garbage.file_bytes;
+    flush_reset(lsm);
+    lsm_memory_unref(lsm, lsm->flushing);
+    lsm->flushing = NULL;
+    while (lsm->flushing_wals) {
+        struct lsm_wal *wal = lsm->flushing_wals;
+        lsm->flushing_wals = wal->newer;
+        wal->garbage.next = lsm->garbage;
+        lsm->garbage = &wal->garbage;
+    }
+}
