@@ -3,8 +3,9 @@
 
 #include "engines/storage/hash/hash.h"
 #include "engines/storage/log/log.h"
+#include "engines/storage/lsm/lsm.h"
 
-const struct engine_ops *const engine_registry[] = {&engine_log, &engine_hash, NULL};
+const struct engine_ops *const engine_registry[] = {&engine_log, &engine_hash, &engine_lsm, NULL};
 
 const struct engine_ops *engine_find(const char *name)
 {

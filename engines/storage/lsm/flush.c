@@ -44,19 +44,25 @@ int lsm_memory_switch(struct lsm *lsm)
     struct lsm_wal *old = lsm->wal, *next;
     struct lsm_memory *memory = lsm_memory_create(lsm);
     if (!memory) return -ENOMEM;
-    /* L4: sealed means durable. */
-    int err = old->synced < old->size ? lsm_wal_sync(lsm) : 0;
-    if (err) goto err_after_memory;
-    /* The number is taken when all has succeeded: a failed attempt's file is begun again. */
-    err = lsm_wal_create(lsm, lsm->next_number, lsm->sequence, &next);
+    int err = buffer_reserve(&lsm->scratch, LSM_KEPT_BUFFER); /* for the seal */
+    if (!err) err = lsm_wal_create(lsm, lsm->next_number, &next);
     if (err == -ENOMEM) goto err_after_memory;
-    if (!err) {
-        err = vfs_sync_dir(lsm->base.host.vfs, lsm->dir);
-        if (err) lsm_wal_close(lsm, next);
-    }
     if (err) {
         lsm_log_failed(lsm, err, lsm->next_number, "making the next log");
-        goto err_after_memory;
+        goto err_after_create;
+    }
+    /* The name first, which the seal promises; then all of the old log, which the header
+     * promises (L4). */
+    err = vfs_sync_dir(lsm->base.host.vfs, lsm->dir);
+    if (err) lsm_log_failed(lsm, err, lsm->next_number, "making the next log");
+    if (!err) err = lsm_wal_seal(lsm);
+    if (!err) {
+        err = lsm_wal_begin(next, lsm->sequence);
+        if (err) lsm_log_failed(lsm, err, lsm->next_number, "beginning the next log");
+    }
+    if (err) {
+        lsm_wal_close(lsm, next);
+        goto err_after_create;
     }
     lsm->next_number++;
     old->garbage.file_bytes = old->size;
@@ -69,6 +75,9 @@ int lsm_memory_switch(struct lsm *lsm)
     lsm->wal = next;
     return 0;
 
+err_after_create:
+    /* Whatever the policy: the old log may be sealed, and there may be a file behind it. */
+    lsm->is_read_only = true;
 err_after_memory:
     lsm_memory_unref(lsm, memory);
     return err;
@@ -104,7 +113,8 @@ static int flush_begin(struct lsm *lsm)
     f->last_key.allocator = a;
     int err = memtable_iterate(lsm->flushing->table, a, &f->it);
     if (!err) err = lsm_iterator_first(f->it);
-    if (!err) f->step = FLUSH_BUILD;
+    /* Logs that hold nothing but marks leave nothing to write. */
+    if (!err) f->step = f->it->is_valid ? FLUSH_BUILD : FLUSH_SWITCH;
     return err;
 }
 
@@ -174,10 +184,12 @@ failed:
 
 void lsm_flush_done(struct lsm *lsm)
 {
-    const struct lsm_file *file = lsm->flush.output.files[0];
+    const struct lsm_output *output = &lsm->flush.output;
     lsm->flushes++;
-    lsm->flushed_entries += file->summary.entries;
-    lsm->flushed_bytes += file->garbage.file_bytes;
+    for (uint32_t i = 0; i < output->count; i++) {
+        lsm->flushed_entries += output->files[i]->summary.entries;
+        lsm->flushed_bytes += output->files[i]->garbage.file_bytes;
+    }
     flush_reset(lsm);
     lsm_memory_unref(lsm, lsm->flushing);
     lsm->flushing = NULL;

@@ -88,20 +88,21 @@ struct lsm_wal {
     uint64_t size;              /* bytes that are ours; what is behind is nobody's */
     uint64_t synced;            /* a completed sync covers [0, synced) */
     uint64_t claimed;           /* the most that a record says was synced */
-    uint64_t first_sequence;    /* of the last record before this log */
     uint32_t crc;               /* of the last record, or of the header */
     bool owes_mark;             /* records have been written that none claims durable */
     struct lsm_wal *newer;      /* among the logs of the memtable being flushed */
 };
 
-/* A new file with its header; neither is durable yet. */
-int lsm_wal_create(struct lsm *lsm, uint64_t number, uint64_t first_sequence,
-                   struct lsm_wal **out);
+/* A new, empty file, whose name is not durable yet; and its header, which says that all logs
+ * before it are durable (L4). */
+int lsm_wal_create(struct lsm *lsm, uint64_t number, struct lsm_wal **out);
+int lsm_wal_begin(struct lsm_wal *wal, uint64_t first_sequence);
 void lsm_wal_close(struct lsm *lsm, struct lsm_wal *wal); /* the file; and frees it */
 /* Encodes the batch into lsm->scratch as it stands at the log's end. */
 int lsm_wal_encode(struct lsm *lsm, const struct engine_batch *batch, int64_t now_ns,
                    uint32_t *crc);
 void lsm_wal_mark(struct lsm *lsm); /* at close; never fails anybody */
+int lsm_wal_seal(struct lsm *lsm);  /* writes the active log's last record, and syncs all */
 int lsm_wal_sync(struct lsm *lsm);  /* the active log; a failure is one of the log */
 /* A write, sync or switch of the log failed: by the policy the engine refuses from here on. */
 int lsm_log_failed(struct lsm *lsm, int err, uint64_t number, const char *what);
@@ -110,7 +111,7 @@ int lsm_log_failed(struct lsm *lsm, int err, uint64_t number, const char *what);
 struct wal_record {
     uint32_t crc, previous;
     uint64_t size; /* in the file */
-    bool has_claim, has_time;
+    bool has_claim, has_time, is_seal;
     uint32_t claim; /* bytes of the log that were durable */
     int64_t now_ns;
     uint64_t count; /* of items; 0: a mark */
@@ -134,7 +135,7 @@ struct wal_extent {
     uint64_t first_sequence, records;
     uint64_t sequence; /* of the last item, counted from first_sequence */
     uint32_t crc;
-    bool has_header, last_is_mark;
+    bool has_header, last_is_mark, is_sealed;
 };
 typedef int wal_record_fn(void *context, uint64_t offset, uint64_t sequence,
                           const struct wal_record *record);
@@ -216,6 +217,8 @@ int lsm_run_iterate(struct lsm *lsm, const struct lsm_run *run, uint32_t readahe
 /* ---- the manifest (manifest.c) ---- */
 
 #define LSM_MANIFEST "MANIFEST"
+#define LSM_MANIFEST_HEADER 36u /* bytes */
+#define LSM_MANIFEST_FILE 80u   /* bytes of a file's entry, but for its keys */
 #define LSM_MANIFEST_NEXT "MANIFEST.next" /* while it is being written */
 
 enum lsm_switch_step {
@@ -403,6 +406,7 @@ struct lsm {
     bool is_read_only;               /* a write, sync or switch has failed */
     bool is_closing;
     uint64_t cut_bytes;              /* dropped at open */
+    uint64_t manifest_bytes, bad_offset; /* bad_offset: where the manifest is damaged */
     uint64_t flushes, flushed_entries, flushed_bytes, tombstones_dropped, filtered_reads;
     struct lsm_level_counts counts[LSM_LEVELS];
 };
@@ -425,6 +429,7 @@ int lsm_scan_open(struct engine *engine, const struct engine_range *range,
 int lsm_scan_next(struct engine_cursor *cursor, struct bytes *key, struct bytes *value);
 void lsm_scan_close(struct engine_cursor *cursor);
 
+void lsm_stats(struct engine *engine, struct engine_stats *stats);
 void lsm_properties(struct engine *engine, engine_property_fn *each, void *context);
 int lsm_recognise(struct vfs *vfs, const char *dir);
 int lsm_inspect(const struct engine_host *host, const char *dir,

@@ -29,8 +29,6 @@
 
 #include "engines/storage/lsm/lsm_internal.h"
 
-#define MANIFEST_HEADER 36u
-#define MANIFEST_FILE 80u
 #define MANIFEST_MAX (256u << 20) /* two million tables: beyond it the size is rot */
 
 static const char manifest_magic[8] = {'F', 'L', 'L', 'S', 'M', 'M', '1', '\n'};
@@ -40,7 +38,7 @@ static const char manifest_magic[8] = {'F', 'L', 'L', 'S', 'M', 'M', '1', '\n'};
 static int put_file(struct buffer *out, const struct lsm_file *file)
 {
     const struct table_summary *s = &file->summary;
-    unsigned char p[MANIFEST_FILE];
+    unsigned char p[LSM_MANIFEST_FILE];
     put_u64(p, file->garbage.number);
     put_u64(p + 8, s->file_bytes);
     put_u64(p + 16, s->tail_bytes);
@@ -68,7 +66,7 @@ static int append_u32(struct buffer *out, uint32_t v)
 int lsm_manifest_encode(struct lsm *lsm, const struct lsm_version *version, uint64_t log_number,
                         uint64_t flushed_sequence, struct buffer *out)
 {
-    unsigned char p[MANIFEST_HEADER];
+    unsigned char p[LSM_MANIFEST_HEADER];
     uint32_t levels = LSM_LEVELS;
     while (levels && !version->levels[levels - 1].count && !version->levels[levels - 1].arrivals)
         levels--;
@@ -96,6 +94,7 @@ int lsm_manifest_encode(struct lsm *lsm, const struct lsm_version *version, uint
 
 static int manifest_corrupt(struct lsm *lsm, uint64_t offset, const char *why)
 {
+    lsm->bad_offset = offset;
     return engine_fail(&lsm->base, -EBADMSG, "%s/" LSM_MANIFEST " at offset %llu: %s", lsm->dir,
                        (unsigned long long)offset, why);
 }
@@ -117,7 +116,7 @@ static int get_count(struct manifest_reader *r, uint32_t *out)
 static int get_file(struct manifest_reader *r, struct lsm_file **out)
 {
     const unsigned char *p = r->data + r->at;
-    if (r->end - r->at < MANIFEST_FILE)
+    if (r->end - r->at < LSM_MANIFEST_FILE)
         return manifest_corrupt(r->lsm, r->at, "the counts are wrong");
     struct table_summary s = {.file_bytes = get_u64(p + 8),
                               .tail_bytes = get_u64(p + 16),
@@ -127,11 +126,11 @@ static int get_file(struct manifest_reader *r, struct lsm_file **out)
                               .sequence_min = get_u64(p + 48),
                               .sequence_max = get_u64(p + 56)};
     uint32_t smallest = get_u32(p + 72), largest = get_u32(p + 76);
-    if ((uint64_t)smallest + largest > r->end - r->at - MANIFEST_FILE)
+    if ((uint64_t)smallest + largest > r->end - r->at - LSM_MANIFEST_FILE)
         return manifest_corrupt(r->lsm, r->at + 72, "the key sizes are wrong");
-    s.smallest = bytes_of(p + MANIFEST_FILE, smallest);
-    s.largest = bytes_of(p + MANIFEST_FILE + smallest, largest);
-    r->at += MANIFEST_FILE + smallest + largest;
+    s.smallest = bytes_of(p + LSM_MANIFEST_FILE, smallest);
+    s.largest = bytes_of(p + LSM_MANIFEST_FILE + smallest, largest);
+    r->at += LSM_MANIFEST_FILE + smallest + largest;
     *out = lsm_file_create(r->lsm, get_u64(p), &s, (int64_t)get_u64(p + 64));
     return *out ? 0 : -ENOMEM;
 }
@@ -142,7 +141,7 @@ static int get_run(struct manifest_reader *r, struct lsm_version *version, uint3
     uint32_t count, got = 0;
     int err = get_count(r, &count);
     if (err) return err;
-    if (count == 0 || count > (r->end - r->at) / MANIFEST_FILE)
+    if (count == 0 || count > (r->end - r->at) / LSM_MANIFEST_FILE)
         return manifest_corrupt(r->lsm, r->at - 4, "the count of files is wrong");
     struct lsm_file **files = allocator_alloc(a, count * sizeof(struct lsm_file *));
     if (!files) return -ENOMEM;
@@ -158,7 +157,7 @@ static int get_run(struct manifest_reader *r, struct lsm_version *version, uint3
 static int manifest_decode(struct lsm *lsm, struct bytes data, struct lsm_version *version)
 {
     const unsigned char *p = data.data;
-    struct manifest_reader r = {lsm, p, MANIFEST_HEADER, data.size - 4};
+    struct manifest_reader r = {lsm, p, LSM_MANIFEST_HEADER, data.size - 4};
     if (memcmp(p, manifest_magic, sizeof(manifest_magic)) != 0)
         return manifest_corrupt(lsm, 0, "not a manifest");
     if (get_u32(p + r.end) != crc32c(0, p, r.end))
@@ -184,24 +183,26 @@ int lsm_manifest_read(struct lsm *lsm)
     struct buffer data = {.allocator = lsm->base.host.allocator};
     struct vfs_file *file;
     char path[ENGINE_PATH_SIZE];
-    uint64_t size;
+    uint64_t size = 0;
     int err = engine_path(path, lsm->dir, LSM_MANIFEST);
     if (!err) err = vfs_open(lsm->base.host.vfs, path, VFS_READ, &file);
     if (err) return err;
     struct lsm_version *version = lsm_version_create(lsm);
     err = version ? vfs_size(file, &size) : -ENOMEM;
-    if (!err && (size < MANIFEST_HEADER + 4 || size > MANIFEST_MAX))
+    if (!err && (size < LSM_MANIFEST_HEADER + 4 || size > MANIFEST_MAX))
         err = manifest_corrupt(lsm, size, "the size is wrong");
     if (!err) err = buffer_reserve(&data, (size_t)size);
     if (!err) err = engine_file_read(file, 0, data.data, (size_t)size, VFS_RECOVERY);
     if (!err) err = manifest_decode(lsm, bytes_of(data.data, (size_t)size), version);
     buffer_deinit(&data);
     vfs_close(file);
-    if (err)
+    if (err) {
         lsm_version_unref(lsm, version);
-    else
-        lsm->version = version;
-    return err;
+        return err;
+    }
+    lsm->version = version;
+    lsm->manifest_bytes = size;
+    return 0;
 }
 
 /* ---- writing, at once ---- */
@@ -225,6 +226,7 @@ int lsm_manifest_write(struct lsm *lsm, const char *dir, const struct lsm_versio
     if (!err) err = close_err;
     if (!err) err = vfs_rename(vfs, next, path);
     if (!err) err = vfs_sync_dir(vfs, dir);
+    lsm->manifest_bytes = data.size;
 done:
     buffer_deinit(&data);
     return err;
@@ -266,6 +268,7 @@ static void switch_done(struct lsm *lsm)
     struct lsm_switch *s = &lsm->change;
     struct lsm_version *old = lsm->version;
     lsm->version = s->version;
+    lsm->manifest_bytes = s->encoded.size;
     s->version = NULL;
     lsm->log_number = s->log_number;
     lsm->flushed_sequence = s->flushed_sequence;

@@ -150,7 +150,7 @@ static int stray_path(const struct lsm *lsm, const struct found_file *file,
  * not be durable yet, and an unlink must not survive a power loss that its rename does not.
  * A log without records: its name may not be durable either. */
 static int remove_strays(struct lsm *lsm, const struct listing *listing,
-                         const struct buffer *tables, bool must_sync)
+                         const struct buffer *tables, uint64_t stillborn, bool must_sync)
 {
     size_t count;
     const struct found_file *files = files_of(listing, &count);
@@ -158,7 +158,10 @@ static int remove_strays(struct lsm *lsm, const struct listing *listing,
     bool is_synced = false;
     int err = 0;
     for (size_t i = 0; !err && i < count; i++) {
-        err = stray_path(lsm, &files[i], tables, path);
+        if (files[i].name == LSM_NAME_LOG && files[i].number == stillborn)
+            err = lsm_log_path(lsm->dir, stillborn, path);
+        else
+            err = stray_path(lsm, &files[i], tables, path);
         if (err || !path[0]) continue;
         if (!is_synced) err = vfs_sync_dir(lsm->base.host.vfs, lsm->dir);
         is_synced = true;
@@ -208,15 +211,26 @@ static int replay_record(void *context, uint64_t offset, uint64_t sequence,
 static int judge(struct lsm *lsm, uint64_t number, const struct wal_extent *extent,
                  uint64_t size, bool is_last)
 {
-    if (!extent->has_header && (!is_last || extent->claimed))
-        return log_corrupt(lsm, number, 0, "a broken log header");
-    if (extent->has_header && extent->first_sequence != lsm->sequence)
+    if (!extent->has_header)
+        return is_last && !extent->claimed
+                   ? 0
+                   : log_corrupt(lsm, number, 0, "a broken log header");
+    if (extent->first_sequence != lsm->sequence)
         return log_corrupt(lsm, number, 16, "it does not continue what is before it");
-    if (extent->good == size) return 0;
-    if (!is_last) return log_corrupt(lsm, number, extent->good, "a broken record"); /* L4 */
-    if (extent->claimed > extent->good)
-        return log_corrupt(lsm, number, extent->good, "a broken record"); /* L3 */
+    if (extent->is_sealed && is_last)
+        return log_corrupt(lsm, number, extent->good, "sealed, but no log follows");
+    /* L3, L4 */
+    if (extent->good < size && (!is_last || extent->claimed > extent->good))
+        return log_corrupt(lsm, number, extent->good, "a broken record");
     return 0;
+}
+
+/* The last log, which never had a durable header: nothing was ever in it. */
+static int log_begin(struct lsm *lsm, uint64_t number, uint64_t size)
+{
+    int err = lsm_wal_create(lsm, number, &lsm->wal);
+    lsm->cut_bytes += size;
+    return err ? err : lsm_wal_begin(lsm->wal, lsm->sequence);
 }
 
 /* The last log: its torn tail is cut, and it is the active one. */
@@ -224,12 +238,6 @@ static int log_adopt(struct lsm *lsm, uint64_t number, struct vfs_file *file, ui
                      const struct wal_extent *extent)
 {
     const struct allocator *a = lsm->base.host.allocator;
-    if (!extent->has_header) {
-        /* Made, and lost before its header was durable: nothing was ever in it. */
-        vfs_close(file);
-        lsm->cut_bytes += size;
-        return lsm_wal_create(lsm, number, lsm->sequence, &lsm->wal);
-    }
     struct lsm_wal *wal = allocator_alloc(a, sizeof(*wal));
     int err = wal ? 0 : -ENOMEM;
     if (!err && extent->good < size) {
@@ -247,7 +255,6 @@ static int log_adopt(struct lsm *lsm, uint64_t number, struct vfs_file *file, ui
         .size = extent->good,
         .synced = extent->claimed,
         .claimed = extent->claimed,
-        .first_sequence = extent->first_sequence,
         .crc = extent->crc,
         .owes_mark = extent->records > 0 && !extent->last_is_mark};
     lsm->wal = wal;
@@ -272,60 +279,98 @@ static int log_keep(struct lsm *lsm, uint64_t number, uint64_t size)
     return 0;
 }
 
-static int log_load(struct lsm *lsm, uint64_t number, bool is_last, bool *has_records)
+/* Reads a log, and walks it with `each`. The file is open on success. */
+static int log_read(struct lsm *lsm, uint64_t number, uint32_t flags, wal_record_fn *each,
+                    void *context, struct wal_extent *extent, uint64_t *size,
+                    struct vfs_file **file)
 {
     struct buffer data = {.allocator = lsm->base.host.allocator};
-    struct vfs_file *file;
-    struct wal_extent extent;
     char path[ENGINE_PATH_SIZE];
-    uint64_t size;
     int err = lsm_log_path(lsm->dir, number, path);
-    if (!err) err = vfs_open(lsm->base.host.vfs, path, is_last ? VFS_WRITE : VFS_READ, &file);
+    if (!err) err = vfs_open(lsm->base.host.vfs, path, flags, file);
     if (err) return err;
-    struct replay replay = {lsm, is_last ? lsm->memory : lsm->flushing, number};
-    err = vfs_size(file, &size);
-    if (!err) err = buffer_reserve(&data, (size_t)size);
-    if (!err) err = engine_file_read(file, 0, data.data, (size_t)size, VFS_RECOVERY);
+    err = vfs_size(*file, size);
+    if (!err) err = buffer_reserve(&data, (size_t)*size);
+    if (!err) err = engine_file_read(*file, 0, data.data, (size_t)*size, VFS_RECOVERY);
     if (!err)
-        err = lsm_wal_walk(bytes_of(data.data, (size_t)size), number, replay_record, &replay,
-                           &extent);
+        err = lsm_wal_walk(bytes_of(data.data, (size_t)*size), number, each, context, extent);
     buffer_deinit(&data);
-    if (!err) err = judge(lsm, number, &extent, size, is_last);
-    if (err || !is_last) {
-        vfs_close(file);
-        if (err) return err;
-        lsm->sequence = extent.sequence;
-        return log_keep(lsm, number, size);
-    }
-    if (extent.has_header) lsm->sequence = extent.sequence;
-    *has_records = extent.records > 0;
-    return log_adopt(lsm, number, file, size, &extent);
+    if (err) vfs_close(*file);
+    return err;
 }
 
-static int logs_load(struct lsm *lsm, const struct listing *listing, bool *has_records)
+static int log_load(struct lsm *lsm, uint64_t number, bool is_last, bool *has_records)
+{
+    struct replay replay = {lsm, is_last ? lsm->memory : lsm->flushing, number};
+    struct vfs_file *file;
+    struct wal_extent extent;
+    uint64_t size;
+    int err = log_read(lsm, number, is_last ? VFS_WRITE : VFS_READ, replay_record, &replay,
+                       &extent, &size, &file);
+    if (err) return err;
+    err = judge(lsm, number, &extent, size, is_last);
+    if (!err && extent.has_header) lsm->sequence = extent.sequence;
+    *has_records = extent.records > 0;
+    if (!err && is_last && extent.has_header)
+        return log_adopt(lsm, number, file, size, &extent);
+    vfs_close(file);
+    if (err) return err;
+    return is_last ? log_begin(lsm, number, size) : log_keep(lsm, number, size);
+}
+
+/* Whether the last log is nothing yet: its file was made, and the one before it is not sealed.
+ * That one goes on being the last then. */
+static int log_is_stillborn(struct lsm *lsm, uint64_t last, uint64_t before, bool *out)
+{
+    struct wal_extent extent;
+    struct vfs_file *file;
+    uint64_t size;
+    int err = log_read(lsm, last, VFS_READ, NULL, NULL, &extent, &size, &file);
+    if (err) return err;
+    vfs_close(file);
+    *out = false;
+    if (extent.has_header || extent.claimed) return 0;
+    err = log_read(lsm, before, VFS_READ, NULL, NULL, &extent, &size, &file);
+    if (err) return err;
+    vfs_close(file);
+    *out = !extent.is_sealed;
+    return 0;
+}
+
+static int logs_load(struct lsm *lsm, const struct listing *listing, uint64_t *stillborn,
+                     bool *has_records)
 {
     size_t count;
     const struct found_file *files = files_of(listing, &count);
-    uint64_t last = 0;
+    uint64_t last = 0, before = 0;
+    bool is_stillborn = false;
+    int err = 0;
     lsm->sequence = lsm->flushed_sequence;
     for (size_t i = 0; i < count; i++)
-        if (files[i].name == LSM_NAME_LOG && files[i].number >= lsm->log_number)
+        if (files[i].name == LSM_NAME_LOG && files[i].number >= lsm->log_number) {
+            before = last;
             last = files[i].number;
+        }
     if (!is_found(listing, LSM_NAME_LOG, lsm->log_number))
-        return log_corrupt(lsm, lsm->log_number, 0, "the manifest lists a log that is not there");
-    for (size_t i = 0; i < count; i++) {
-        if (files[i].name != LSM_NAME_LOG || files[i].number < lsm->log_number) continue;
+        return log_corrupt(lsm, lsm->log_number, 0,
+                           "the manifest lists a log that is not there");
+    if (before) err = log_is_stillborn(lsm, last, before, &is_stillborn);
+    if (is_stillborn) {
+        *stillborn = last;
+        last = before;
+    }
+    for (size_t i = 0; !err && i < count; i++) {
+        if (files[i].name != LSM_NAME_LOG || files[i].number < lsm->log_number ||
+            files[i].number > last)
+            continue;
         bool is_last = files[i].number == last;
         if (!is_last && !lsm->flushing) {
             lsm->flushing = lsm_memory_create(lsm);
             if (!lsm->flushing) return -ENOMEM;
         }
-        int err = log_load(lsm, files[i].number, is_last, has_records);
-        if (err) return err;
+        err = log_load(lsm, files[i].number, is_last, has_records);
     }
-    /* A sealed log without items (only marks, or a switch that failed behind it): nothing to
-     * flush, but a table must hold something. */
-    return 0;
+    return err;
 }
 
 /* ---- a first database ---- */
@@ -363,7 +408,8 @@ static int database_create(struct lsm *lsm)
     lsm->next_number = 2;
     lsm->version = lsm_version_create(lsm);
     if (!lsm->version) return -ENOMEM;
-    err = lsm_wal_create(lsm, 1, 0, &lsm->wal);
+    err = lsm_wal_create(lsm, 1, &lsm->wal);
+    if (!err) err = lsm_wal_begin(lsm->wal, 0);
     if (!err) err = lsm_wal_sync(lsm);
     if (!err) err = vfs_sync_dir(vfs, lsm->dir);
     return err ? err : lsm_manifest_write(lsm, lsm->dir, lsm->version, 1, 0);
@@ -374,11 +420,12 @@ static int database_load(struct lsm *lsm)
     struct listing listing;
     struct buffer tables = {.allocator = lsm->base.host.allocator};
     bool has_records = false;
+    uint64_t stillborn = 0;
     int err = list_directory(lsm, &listing);
     if (!err) err = listed_tables(lsm, &tables);
     if (!err) err = check_tables(lsm, &listing, &tables);
-    if (!err) err = logs_load(lsm, &listing, &has_records);
-    if (!err) err = remove_strays(lsm, &listing, &tables, !has_records);
+    if (!err) err = logs_load(lsm, &listing, &stillborn, &has_records);
+    if (!err) err = remove_strays(lsm, &listing, &tables, stillborn, !has_records);
     buffer_deinit(&tables);
     buffer_deinit(&listing.files);
     return err;

@@ -8,11 +8,12 @@
  *
  *     record   0       4   CRC-32C of [4, end), seeded with the CRC of (number 8, offset 8)
  *              4       4   CRC of the record before; of the header, for the first
- *              8       1   bit 0: a claim follows; bit 1: a time follows
+ *              8       1   bit 0: a claim follows; bit 1: a time follows; bit 2: a seal: the log
+ *                          ends here, and the next one's name is durable
  *              ..      4   claim: bytes of this log that were durable when it was written
  *              ..      8   time: now_ns of the write; present when the batch deletes
  *              ..      var size of the items
- *              ..      var count of the items; 0: a mark, which only claims
+ *              ..      var count of the items; 0: a mark, which only claims, or a seal
  *              ..      ..  items: var (key size << 1 | is delete), var value size (puts only),
  *                          key, value
  *
@@ -33,6 +34,8 @@
 #define RECORD_HEAD_MAX (RECORD_FIXED + 4 + 8 + 2 * LSM_VARINT_MAX)
 #define HAS_CLAIM 1u
 #define HAS_TIME 2u
+#define IS_SEAL 4u
+#define ALL_FLAGS (HAS_CLAIM | HAS_TIME | IS_SEAL)
 #define CLAIM_MAX UINT32_MAX
 
 static const char wal_magic[8] = {'F', 'L', 'L', 'S', 'M', 'W', '1', '\n'};
@@ -65,7 +68,7 @@ static unsigned char *item_put(unsigned char *p, const struct engine_batch_item 
     return p + item->value.size;
 }
 
-/* Everything before the items; the checksum is left to record_seal. */
+/* Everything before the items; the checksum is left to record_finish. */
 static unsigned char *head_put(unsigned char *p, const struct lsm_wal *wal, bool has_time,
                                int64_t now_ns, uint64_t items_size, uint64_t count)
 {
@@ -85,7 +88,7 @@ static unsigned char *head_put(unsigned char *p, const struct lsm_wal *wal, bool
     return lsm_varint_put(p, count);
 }
 
-static uint32_t record_seal(struct buffer *record, const struct lsm_wal *wal)
+static uint32_t record_finish(struct buffer *record, const struct lsm_wal *wal)
 {
     uint32_t crc = record_crc(record->data, record->size, wal->garbage.number, wal->size);
     put_u32(record->data, crc);
@@ -110,7 +113,19 @@ int lsm_wal_encode(struct lsm *lsm, const struct engine_batch *batch, int64_t no
                                 batch->count);
     for (position = 0; engine_batch_next(batch, &position, &item);) p = item_put(p, &item);
     lsm->scratch.size = (size_t)(p - lsm->scratch.data);
-    *crc = record_seal(&lsm->scratch, lsm->wal);
+    *crc = record_finish(&lsm->scratch, lsm->wal);
+    return 0;
+}
+
+/* A record without items into lsm->scratch. */
+static int encode_empty(struct lsm *lsm, unsigned char flags, uint32_t *crc)
+{
+    int err = buffer_reserve(&lsm->scratch, RECORD_HEAD_MAX);
+    if (err) return err;
+    unsigned char *p = head_put(lsm->scratch.data, lsm->wal, false, 0, 0, 0);
+    lsm->scratch.data[8] |= flags;
+    lsm->scratch.size = (size_t)(p - lsm->scratch.data);
+    *crc = record_finish(&lsm->scratch, lsm->wal);
     return 0;
 }
 
@@ -118,12 +133,27 @@ int lsm_wal_encode(struct lsm *lsm, const struct engine_batch *batch, int64_t no
  * crash. */
 void lsm_wal_mark(struct lsm *lsm)
 {
+    uint32_t crc;
+    if (encode_empty(lsm, 0, &crc) == 0)
+        vfs_write(lsm->wal->file, lsm->wal->size, buffer_bytes(&lsm->scratch), VFS_LOG);
+}
+
+int lsm_wal_seal(struct lsm *lsm)
+{
     struct lsm_wal *wal = lsm->wal;
-    if (buffer_reserve(&lsm->scratch, RECORD_HEAD_MAX)) return;
-    unsigned char *p = head_put(lsm->scratch.data, wal, false, 0, 0, 0);
-    lsm->scratch.size = (size_t)(p - lsm->scratch.data);
-    record_seal(&lsm->scratch, wal);
-    vfs_write(wal->file, wal->size, buffer_bytes(&lsm->scratch), VFS_LOG);
+    uint32_t crc;
+    int err = encode_empty(lsm, IS_SEAL, &crc);
+    if (err) return err;
+    err = vfs_write(wal->file, wal->size, buffer_bytes(&lsm->scratch), VFS_LOG);
+    if (err) return lsm_log_failed(lsm, err, wal->garbage.number, "write");
+    uint64_t size = wal->size;
+    wal->size += lsm->scratch.size;
+    err = lsm_wal_sync(lsm);
+    if (err)
+        wal->size = size;
+    else
+        wal->crc = crc;
+    return err;
 }
 
 /* ---- decoding ---- */
@@ -132,11 +162,12 @@ bool lsm_wal_decode(struct bytes data, uint64_t number, uint64_t offset,
                     struct wal_record *record)
 {
     const unsigned char *p = data.data, *end = p + data.size;
-    if (data.size < RECORD_FIXED + 2 || p[8] > (HAS_CLAIM | HAS_TIME)) return false;
+    if (data.size < RECORD_FIXED + 2 || p[8] > ALL_FLAGS) return false;
     *record = (struct wal_record){.crc = get_u32(p),
                                   .previous = get_u32(p + 4),
                                   .has_claim = p[8] & HAS_CLAIM,
-                                  .has_time = p[8] & HAS_TIME};
+                                  .has_time = p[8] & HAS_TIME,
+                                  .is_seal = p[8] & IS_SEAL};
     size_t fixed = (record->has_claim ? 4 : 0) + (record->has_time ? 8 : 0);
     uint64_t items_size;
     p += RECORD_FIXED;
@@ -151,7 +182,8 @@ bool lsm_wal_decode(struct bytes data, uint64_t number, uint64_t offset,
     }
     p = lsm_varint_get(p, end, &items_size);
     if (p) p = lsm_varint_get(p, end, &record->count);
-    if (!p || items_size > (size_t)(end - p) || (record->count == 0) != (items_size == 0))
+    if (!p || items_size > (size_t)(end - p) || (record->count == 0) != (items_size == 0) ||
+        (record->is_seal && record->count))
         return false;
     record->items = bytes_of(p, (size_t)items_size);
     record->size = (uint64_t)(p - (const unsigned char *)data.data) + items_size;
@@ -206,7 +238,7 @@ static void find_claims(struct bytes data, uint64_t number, struct wal_extent *e
     const unsigned char *p = data.data;
     struct wal_record record;
     for (uint64_t at = extent->good; at + RECORD_FIXED + 4 <= data.size; at++) {
-        if (!(p[at + 8] & HAS_CLAIM) || p[at + 8] > (HAS_CLAIM | HAS_TIME)) continue;
+        if (!(p[at + 8] & HAS_CLAIM) || p[at + 8] > ALL_FLAGS) continue;
         uint32_t claim = get_u32(p + at + RECORD_FIXED);
         if (claim <= extent->claimed || claim <= extent->good || claim > at) continue;
         if (lsm_wal_decode(bytes_of(p + at, data.size - (size_t)at), number, at, &record))
@@ -226,12 +258,14 @@ int lsm_wal_walk(struct bytes data, uint64_t number, wal_record_fn *each, void *
     extent->good = extent->has_header ? WAL_HEADER : 0;
     uint64_t at = extent->good;
     while (extent->has_header && at < data.size &&
+           !extent->is_sealed &&
            lsm_wal_decode(bytes_of(p + at, data.size - (size_t)at), number, at, &record) &&
            record.previous == extent->crc) {
         int err = each ? each(context, at, extent->sequence, &record) : 0;
         if (err) return err;
         extent->sequence += record.count;
         extent->crc = record.crc;
+        extent->is_sealed = record.is_seal;
         extent->last_is_mark = record.count == 0 && record.has_claim && record.claim == at;
         if (record.has_claim && record.claim > extent->claimed) extent->claimed = record.claim;
         at += record.size;
@@ -244,34 +278,34 @@ int lsm_wal_walk(struct bytes data, uint64_t number, wal_record_fn *each, void *
 
 /* ---- the file ---- */
 
-int lsm_wal_create(struct lsm *lsm, uint64_t number, uint64_t first_sequence,
-                   struct lsm_wal **out)
+int lsm_wal_create(struct lsm *lsm, uint64_t number, struct lsm_wal **out)
 {
     const struct allocator *a = lsm->base.host.allocator;
     char path[ENGINE_PATH_SIZE];
-    unsigned char header[WAL_HEADER];
     int err = lsm_log_path(lsm->dir, number, path);
     if (err) return err;
     struct lsm_wal *wal = allocator_alloc(a, sizeof(*wal));
     if (!wal) return -ENOMEM;
-    header_encode(header, number, first_sequence);
-    *wal = (struct lsm_wal){.garbage = {.number = number,
-                                        .owner_bytes = sizeof(*wal),
-                                        .is_log = true},
-                            .size = WAL_HEADER,
-                            .first_sequence = first_sequence,
-                            .crc = get_u32(header + 24)};
+    *wal = (struct lsm_wal){
+        .garbage = {.number = number, .owner_bytes = sizeof(*wal), .is_log = true}};
     /* TRUNCATE: an unlink of an older file of this name may have been lost. */
     err = vfs_open(lsm->base.host.vfs, path, VFS_WRITE | VFS_CREATE | VFS_TRUNCATE, &wal->file);
-    if (!err) {
-        err = vfs_write(wal->file, 0, bytes_of(header, sizeof(header)), VFS_LOG);
-        if (err) vfs_close(wal->file);
-    }
     if (err)
         allocator_free(a, wal, sizeof(*wal));
     else
         *out = wal;
     return err;
+}
+
+int lsm_wal_begin(struct lsm_wal *wal, uint64_t first_sequence)
+{
+    unsigned char header[WAL_HEADER];
+    header_encode(header, wal->garbage.number, first_sequence);
+    int err = vfs_write(wal->file, 0, bytes_of(header, sizeof(header)), VFS_LOG);
+    if (err) return err;
+    wal->size = WAL_HEADER;
+    wal->crc = get_u32(header + 24);
+    return 0;
 }
 
 void lsm_wal_close(struct lsm *lsm, struct lsm_wal *wal)
