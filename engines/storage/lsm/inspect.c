@@ -184,9 +184,9 @@ struct look {
     struct buffer names; /* of files, NUL-terminated, in order */
     bool has_manifest;
     uint64_t last_log;    /* 0: none */
+    uint64_t stillborn;   /* likewise: a log behind it that was never used */
     uint64_t sequence;    /* that the next log must continue */
     bool knows_sequence;  /* false behind damage */
-    bool before_is_sealed, has_before;
 };
 
 static void found(struct look *look, enum engine_finding finding, const char *file,
@@ -208,11 +208,7 @@ static void found(struct look *look, enum engine_finding finding, const char *fi
 static int collect_name(void *context, const char *name, bool is_directory)
 {
     struct look *look = context;
-    uint64_t number;
-    if (is_directory) return 0;
-    if (lsm_name_parse(name, &number) == LSM_NAME_LOG && number > look->last_log)
-        look->last_log = number;
-    return buffer_append(&look->names, name, strlen(name) + 1);
+    return is_directory ? 0 : buffer_append(&look->names, name, strlen(name) + 1);
 }
 
 static bool has_name(const struct look *look, const char *wanted)
@@ -372,7 +368,7 @@ static void judge_log(struct look *look, const char *name, uint64_t number, stru
         return;
     }
     if (look->knows_sequence && e->first_sequence != look->sequence)
-        found(look, FINDING_PROBLEM, name, data.size < 16 ? 0 : e->good,
+        found(look, FINDING_PROBLEM, name, e->good,
               "begins behind sequence %llu, but what is before it ends at %llu",
               (unsigned long long)e->first_sequence, (unsigned long long)look->sequence);
     if (is_last && e->is_sealed)
@@ -390,31 +386,72 @@ static void judge_log(struct look *look, const char *name, uint64_t number, stru
     look_behind(look, name, number, data, e->good);
 }
 
+/* Reads a log whole. */
+static int log_read(struct look *look, uint64_t number, struct buffer *data)
+{
+    struct vfs_file *file;
+    char path[ENGINE_PATH_SIZE];
+    uint64_t size = 0;
+    int err = lsm_log_path(look->lsm.dir, number, path);
+    if (!err) err = vfs_open(look->lsm.base.host.vfs, path, VFS_READ, &file);
+    if (err) return err;
+    err = vfs_size(file, &size);
+    if (!err) err = buffer_reserve(data, (size_t)size);
+    if (!err) err = engine_file_read(file, 0, data->data, (size_t)size, VFS_RECOVERY);
+    data->size = (size_t)size;
+    vfs_close(file);
+    return err;
+}
+
 static int look_at_log(struct look *look, const char *name, uint64_t number)
 {
     struct buffer data = {.allocator = look->lsm.base.host.allocator};
     struct log_look l = {look, name};
     struct wal_extent extent;
-    struct vfs_file *file;
-    char path[ENGINE_PATH_SIZE];
-    uint64_t size = 0;
     if (look->has_manifest && number < look->lsm.log_number) {
         found(look, FINDING_NOTE, name, 0, "all in tables: the next open removes it");
         return 0;
     }
-    int err = lsm_log_path(look->lsm.dir, number, path);
-    if (!err) err = vfs_open(look->lsm.base.host.vfs, path, VFS_READ, &file);
-    if (err) return err;
-    err = vfs_size(file, &size);
-    if (!err) err = buffer_reserve(&data, (size_t)size);
-    if (!err) err = engine_file_read(file, 0, data.data, (size_t)size, VFS_RECOVERY);
-    vfs_close(file);
+    if (number == look->stillborn) {
+        found(look, FINDING_NOTE, name, 0, "nothing was in it: the next open removes it");
+        return 0;
+    }
+    int err = log_read(look, number, &data);
     if (!err) {
-        found(look, FINDING_ITEM, name, 0, "log %llu, %llu bytes", (unsigned long long)number,
-              (unsigned long long)size);
-        struct bytes bytes = bytes_of(data.data, (size_t)size);
-        err = lsm_wal_walk(bytes, number, look_at_record, &l, &extent);
-        if (!err) judge_log(look, name, number, bytes, &extent);
+        found(look, FINDING_ITEM, name, 0, "log %llu, %zu bytes", (unsigned long long)number,
+              data.size);
+        err = lsm_wal_walk(buffer_bytes(&data), number, look_at_record, &l, &extent);
+        if (!err) judge_log(look, name, number, buffer_bytes(&data), &extent);
+    }
+    buffer_deinit(&data);
+    return err;
+}
+
+/* As recovery decides it: a log without header behind one without seal was never used. */
+static int find_last_log(struct look *look)
+{
+    struct buffer data = {.allocator = look->lsm.base.host.allocator};
+    struct wal_extent extent;
+    uint64_t logs[2] = {0}, number;
+    for (size_t i = 0; i < look->names.size;) {
+        const char *name = (const char *)look->names.data + i;
+        if (lsm_name_parse(name, &number) == LSM_NAME_LOG && number >= look->lsm.log_number) {
+            logs[0] = logs[1];
+            logs[1] = number;
+        }
+        i += strlen(name) + 1;
+    }
+    look->last_log = logs[1];
+    int err = logs[0] ? log_read(look, logs[1], &data) : 0;
+    if (!err && logs[0])
+        err = lsm_wal_walk(buffer_bytes(&data), logs[1], NULL, NULL, &extent);
+    if (!err && logs[0] && !extent.has_header && !extent.claimed) {
+        err = log_read(look, logs[0], &data);
+        if (!err) err = lsm_wal_walk(buffer_bytes(&data), logs[0], NULL, NULL, &extent);
+        if (!err && !extent.is_sealed) {
+            look->stillborn = logs[1];
+            look->last_log = logs[0];
+        }
     }
     buffer_deinit(&data);
     return err;
@@ -452,6 +489,7 @@ int lsm_inspect(const struct engine_host *host, const char *dir,
     int err = engine_path(look->lsm.dir, "", dir);
     if (!err) err = vfs_list(host->vfs, dir, collect_name, look);
     if (!err) err = look_at_manifest(look);
+    if (!err) err = find_last_log(look);
     for (size_t i = 0; !err && i < look->names.size;) {
         const char *name = (const char *)look->names.data + i;
         err = look_at(look, name);

@@ -319,7 +319,8 @@ static int log_load(struct lsm *lsm, uint64_t number, bool is_last, bool *has_re
 }
 
 /* Whether the last log is nothing yet: its file was made, and the one before it is not sealed.
- * That one goes on being the last then. */
+ * That one goes on being the last then. When it is sealed, its sync may not have come to an
+ * end: it does here, before the last log gets the header that says so (L4). */
 static int log_is_stillborn(struct lsm *lsm, uint64_t last, uint64_t before, bool *out)
 {
     struct wal_extent extent;
@@ -330,11 +331,13 @@ static int log_is_stillborn(struct lsm *lsm, uint64_t last, uint64_t before, boo
     vfs_close(file);
     *out = false;
     if (extent.has_header || extent.claimed) return 0;
-    err = log_read(lsm, before, VFS_READ, NULL, NULL, &extent, &size, &file);
+    err = log_read(lsm, before, VFS_WRITE, NULL, NULL, &extent, &size, &file);
     if (err) return err;
-    vfs_close(file);
     *out = !extent.is_sealed;
-    return 0;
+    if (extent.is_sealed)
+        err = engine_file_sync(&lsm->base, file, VFS_RECOVERY, lsm->options.on_sync_failure);
+    vfs_close(file);
+    return err;
 }
 
 static int logs_load(struct lsm *lsm, const struct listing *listing, uint64_t *stillborn,
