@@ -60,6 +60,7 @@ struct row {
     SMALL_SEGMENTS "; replication={scheme: none}; cluster.disk.power_mode=subset; "            \
                    "timeline=[{id: f, at: 1s, reboot: {node: a}}, {id: g, at: 2s, reboot: "    \
                    "{node: a}}, {id: h, at: 3s, reboot: {node: a}}]"
+#define SMALL_LSM "engine.name=lsm; engine.memtable_size=1KiB; workloads.w.value_size=100B"
 #define SMALL_SEGMENTS "engine.segment_size=1KiB; workloads.w.value_size=100B"
 
 static const struct row rows[] = {
@@ -174,6 +175,30 @@ static const struct row rows[] = {
      "refuse", "truncate", NULL},
     {"engine{log}.on_sync_failure",
      "replication={scheme: none}; engine.name=log; " TIMELINE(
+         "at: 1s, sync_error: {node: a, count: 1}"),
+     "panic", "retry", NULL},
+    {"engine{lsm}.memtable_size", "engine.name=lsm; workloads.w.value_size=100B", "1KiB", "8MiB",
+     NULL},
+    {"engine{lsm}.table_size", SMALL_LSM "; engine.l0_trigger=2", "256B", "4MiB", NULL},
+    {"engine{lsm}.block_size", SMALL_LSM, "64B", "4KiB", NULL},
+    {"engine{lsm}.restart_interval", SMALL_LSM, "1", "16", NULL},
+    {"engine{lsm}.bloom_bits", SMALL_LSM, "0", "10", NULL},
+    {"engine{lsm}.cache_size", SMALL_LSM "; " COLD, "0B", "8MiB", NULL},
+    {"engine{lsm}.max_open_tables", SMALL_LSM "; " COLD, "1", "1000", NULL},
+    {"engine{lsm}.compaction", SMALL_LSM "; engine.l0_trigger=2; engine.fanout=4", "leveled",
+     "tiered", NULL},
+    {"engine{lsm}.fanout", SMALL_LSM "; engine.compaction=tiered", "2", "10", NULL},
+    {"engine{lsm}.level_base", SMALL_LSM "; engine.l0_trigger=2; engine.table_size=256B",
+     "256B", "128MiB", NULL},
+    {"engine{lsm}.l0_trigger", SMALL_LSM, "2", "6", NULL},
+    {"engine{lsm}.l0_stall", SMALL_LSM "; engine.l0_trigger=2; cluster.maintain_every=10s", "2",
+     "24", NULL},
+    {"engine{lsm}.gc_grace",
+     SMALL_LSM "; engine.l0_trigger=2; workloads=[{name: w, clients: 4, keys: 20, rate: 60/s, "
+               "arrivals: poisson, mix: {delete: 50%, write: 50%}}]",
+     "0s", "1h", NULL},
+    {"engine{lsm}.on_sync_failure",
+     "replication={scheme: none}; engine.name=lsm; " TIMELINE(
          "at: 1s, sync_error: {node: a, count: 1}"),
      "panic", "retry", NULL},
     {"engine{hash}.segment_size", "workloads.w.value_size=100B", "1KiB", "16MiB", NULL},
@@ -705,6 +730,7 @@ static char *path_of(const struct row *row)
                  {"stores[]", "stores.s"},
                  {"routes[]", "routes.entry-1"},
                  {".*", ".a"},
+                 {"{lsm}", ""},
                  {"{hash}", ""},
                  {"{log}", ""},
                  {"{none}", ""},
