@@ -57,7 +57,7 @@ int lsm_memory_switch(struct lsm *lsm)
     if (err) lsm_log_failed(lsm, err, lsm->next_number, "making the next log");
     if (!err) err = lsm_wal_seal(lsm);
     if (!err) {
-        err = lsm_wal_begin(next, lsm->sequence);
+        err = lsm_wal_begin(lsm, next, lsm->sequence);
         if (err) lsm_log_failed(lsm, err, lsm->next_number, "beginning the next log");
     }
     if (err) {

@@ -361,7 +361,7 @@ static void judge_log(struct look *look, const char *name, uint64_t number, stru
 {
     bool is_last = number == look->last_log;
     if (!e->has_header) {
-        bool is_nothing = is_last && !e->claimed;
+        bool is_nothing = is_last && data.size <= WAL_HEADER;
         found(look, is_nothing ? FINDING_NOTE : FINDING_PROBLEM, name, 0,
               is_nothing ? "no header yet: nothing was in it" : "a broken log header");
         look->knows_sequence = false;
@@ -445,7 +445,7 @@ static int find_last_log(struct look *look)
     int err = logs[0] ? log_read(look, logs[1], &data) : 0;
     if (!err && logs[0])
         err = lsm_wal_walk(buffer_bytes(&data), logs[1], NULL, NULL, &extent);
-    if (!err && logs[0] && !extent.has_header && !extent.claimed) {
+    if (!err && logs[0] && !extent.has_header && data.size <= WAL_HEADER) {
         err = log_read(look, logs[0], &data);
         if (!err) err = lsm_wal_walk(buffer_bytes(&data), logs[0], NULL, NULL, &extent);
         if (!err && !extent.is_sealed) {

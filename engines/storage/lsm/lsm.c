@@ -32,8 +32,9 @@
  *       than X: then it is rot, -EBADMSG. close() leaves a mark, a record without items, when
  *       all is synced and no record says so yet.
  *   L4  A log ends with a seal, which is written when the next log's name is durable; that one's
- *       header is written when all of the log is. So a log before one with a header breaks by
- *       rot alone, and a sealed log without one behind it has lost that.
+ *       header is written, and synced, when all of the log is, and before any record of its own.
+ *       So a log before one with a header breaks by rot alone, as does a header with anything
+ *       behind it; and a sealed log without one behind it has lost that.
  *   L5  A write is acknowledged as synced only when the name of its log is durable.
  *   L6  A table is durable, contents and name, before a manifest lists it; any break in it is
  *       rot.

@@ -93,10 +93,10 @@ struct lsm_wal {
     struct lsm_wal *newer;      /* among the logs of the memtable being flushed */
 };
 
-/* A new, empty file, whose name is not durable yet; and its header, which says that all logs
- * before it are durable (L4). */
+/* A new, empty file, whose name is not durable yet; and its header, synced, which says that all
+ * logs before it are durable (L4). */
 int lsm_wal_create(struct lsm *lsm, uint64_t number, struct lsm_wal **out);
-int lsm_wal_begin(struct lsm_wal *wal, uint64_t first_sequence);
+int lsm_wal_begin(struct lsm *lsm, struct lsm_wal *wal, uint64_t first_sequence);
 void lsm_wal_close(struct lsm *lsm, struct lsm_wal *wal); /* the file; and frees it */
 /* Encodes the batch into lsm->scratch as it stands at the log's end. */
 int lsm_wal_encode(struct lsm *lsm, const struct engine_batch *batch, int64_t now_ns,

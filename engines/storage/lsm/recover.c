@@ -212,7 +212,7 @@ static int judge(struct lsm *lsm, uint64_t number, const struct wal_extent *exte
                  uint64_t size, bool is_last)
 {
     if (!extent->has_header)
-        return is_last && !extent->claimed
+        return is_last && size <= WAL_HEADER
                    ? 0
                    : log_corrupt(lsm, number, 0, "a broken log header");
     if (extent->first_sequence != lsm->sequence)
@@ -230,7 +230,7 @@ static int log_begin(struct lsm *lsm, uint64_t number, uint64_t size)
 {
     int err = lsm_wal_create(lsm, number, &lsm->wal);
     lsm->cut_bytes += size;
-    return err ? err : lsm_wal_begin(lsm->wal, lsm->sequence);
+    return err ? err : lsm_wal_begin(lsm, lsm->wal, lsm->sequence);
 }
 
 /* The last log: its torn tail is cut, and it is the active one. */
@@ -330,7 +330,7 @@ static int log_is_stillborn(struct lsm *lsm, uint64_t last, uint64_t before, boo
     if (err) return err;
     vfs_close(file);
     *out = false;
-    if (extent.has_header || extent.claimed) return 0;
+    if (extent.has_header || size > WAL_HEADER) return 0;
     err = log_read(lsm, before, VFS_WRITE, NULL, NULL, &extent, &size, &file);
     if (err) return err;
     *out = !extent.is_sealed;
@@ -412,8 +412,7 @@ static int database_create(struct lsm *lsm)
     lsm->version = lsm_version_create(lsm);
     if (!lsm->version) return -ENOMEM;
     err = lsm_wal_create(lsm, 1, &lsm->wal);
-    if (!err) err = lsm_wal_begin(lsm->wal, 0);
-    if (!err) err = lsm_wal_sync(lsm);
+    if (!err) err = lsm_wal_begin(lsm, lsm->wal, 0);
     if (!err) err = vfs_sync_dir(vfs, lsm->dir);
     return err ? err : lsm_manifest_write(lsm, lsm->dir, lsm->version, 1, 0);
 }

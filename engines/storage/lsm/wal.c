@@ -297,13 +297,16 @@ int lsm_wal_create(struct lsm *lsm, uint64_t number, struct lsm_wal **out)
     return err;
 }
 
-int lsm_wal_begin(struct lsm_wal *wal, uint64_t first_sequence)
+int lsm_wal_begin(struct lsm *lsm, struct lsm_wal *wal, uint64_t first_sequence)
 {
     unsigned char header[WAL_HEADER];
     header_encode(header, wal->garbage.number, first_sequence);
     int err = vfs_write(wal->file, 0, bytes_of(header, sizeof(header)), VFS_LOG);
+    if (!err)
+        err = engine_file_sync(&lsm->base, wal->file, VFS_LOG, lsm->options.on_sync_failure);
     if (err) return err;
-    wal->size = WAL_HEADER;
+    wal->size = wal->synced = WAL_HEADER;
+    wal->claimed = WAL_HEADER; /* records without a header are rot anyway */
     wal->crc = get_u32(header + 24);
     return 0;
 }
