@@ -346,10 +346,20 @@ static bool is_over(struct driver *d, struct task *task, int64_t now)
            vfs_count_sum(d->place.counting.counters.read_bytes) >= SIM_READ_BYTES_MAX;
 }
 
-/* A scan from `key` (or over all) of at most `entries_max` entries. The cursor is the
- * engine's. *cut: the budget ended it. */
+/* Keys are 0 .. live-1 without a gap, so a scan in order that ends where it must has missed
+ * nothing. */
+static bool ends_well(struct driver *d, uint64_t key, uint64_t entries, struct bytes last)
+{
+    if (!entries || !(d->config->engine->capabilities & ENGINE_ORDERED)) return true;
+    char text[BENCH_KEY_SIZE];
+    bench_key(text, key + entries - 1);
+    return bytes_equal(last, bytes_of(text, sizeof text));
+}
+
+/* A scan from `key` (or over all) of at most `entries_max` entries, of which `expected` are
+ * there. *cut: the budget ended it. */
 static int do_scan(struct driver *d, struct task *task, const uint64_t *key,
-                   uint64_t entries_max, uint64_t *entries, bool *cut)
+                   uint64_t entries_max, uint64_t expected, uint64_t *entries, bool *cut)
 {
     char text[BENCH_KEY_SIZE];
     struct engine_range range = {0};
@@ -359,7 +369,7 @@ static int do_scan(struct driver *d, struct task *task, const uint64_t *key,
         range.has_from = true;
     }
     struct engine_cursor *cursor;
-    struct bytes found, value;
+    struct bytes found = {0}, value;
     place_begin(&d->place);
     int n = engine_scan_open(d->engine, &range, &cursor);
     if (n) {
@@ -369,7 +379,11 @@ static int do_scan(struct driver *d, struct task *task, const uint64_t *key,
     uint64_t count = 0;
     n = 1;
     while (count < entries_max && (n = engine_scan_next(cursor, &found, &value)) > 0) {
-        count++;
+        if (++count == expected && !ends_well(d, key ? *key : 0, count, found)) {
+            n = -EBADMSG;
+            fail(d, n, "a scan of %llu entries missed one", (unsigned long long)count);
+            break;
+        }
         if (!consume(d, task->row, value)) {
             n = -EBADMSG;
             fail(d, n, "scan: a value of %zu bytes", value.size);
@@ -395,11 +409,11 @@ static int do_scan(struct driver *d, struct task *task, const uint64_t *key,
 static int do_scan_some(struct driver *d, struct task *task,
                         const struct bench_operation *operation)
 {
-    uint64_t entries = 0, left = d->live - operation->key;
+    uint64_t entries = 0, left = d->live - operation->key,
+             expected = operation->entries < left ? operation->entries : left;
     bool cut = false;
-    int err = do_scan(d, task, &operation->key, operation->entries, &entries, &cut);
+    int err = do_scan(d, task, &operation->key, operation->entries, expected, &entries, &cut);
     if (err) return err;
-    uint64_t expected = operation->entries < left ? operation->entries : left;
     if (entries != expected)
         return fail(d, -EBADMSG, "scan from key %llu: %llu entries instead of %llu",
                     (unsigned long long)operation->key, (unsigned long long)entries,
@@ -411,7 +425,7 @@ static int do_scan_all(struct driver *d, struct task *task)
 {
     uint64_t entries = 0;
     bool cut = false;
-    int err = do_scan(d, task, NULL, UINT64_MAX, &entries, &cut);
+    int err = do_scan(d, task, NULL, UINT64_MAX, d->live, &entries, &cut);
     if (err) return err;
     if (!cut && entries != d->live)
         return fail(d, -EBADMSG, "a scan over everything: %llu entries instead of %llu",

@@ -1,8 +1,7 @@
 /* The parent's half: a child per engine, its messages, its end; and what a row's figures mean.
  *
- * A child that says nothing for SILENCE_S seconds hangs in the engine: it is killed, and that
- * is the error. Progress goes out ten times a second in every workload whose operations are
- * shorter than that.
+ * Progress goes out ten times a second in every workload whose operations are shorter than
+ * that, so silence means that the engine hangs (or that one operation is very long: silence_s).
  */
 #include "sim/bench/engine_bench.h"
 
@@ -16,8 +15,6 @@
 
 #include "sim/bench/driver.h"
 
-#define SILENCE_S 300
-
 void bench_config_init(struct bench_config *config, const struct engine_ops *engine)
 {
     *config = (struct bench_config){.engine = engine,
@@ -25,17 +22,18 @@ void bench_config_init(struct bench_config *config, const struct engine_ops *eng
                                     .keys = 100000,
                                     .value_size = 100,
                                     .budget_ns = 10 * NS_PER_S,
-                                    .maintain_bytes = 1 << 20};
+                                    .maintain_bytes = 1 << 20,
+                                    .silence_s = 300};
 }
 
 /* ---- the child's messages ---- */
 
 /* 1: read; 0: the pipe has ended; or -errno (-ETIME: silence, -EINTR: a signal). */
-static int receive(int in, void *data, size_t size)
+static int receive(int in, void *data, size_t size, int silence_s)
 {
     for (size_t done = 0; done < size;) {
         struct pollfd ready = {.fd = in, .events = POLLIN};
-        int n = poll(&ready, 1, SILENCE_S * 1000);
+        int n = poll(&ready, 1, silence_s * 1000);
         if (n < 0) return -errno;
         if (n == 0) return -ETIME;
         ssize_t got = read(in, (char *)data + done, size - done);
@@ -69,11 +67,13 @@ static int listen_to(int in, const struct bench_config *config,
     const char *engine = config->engine->name;
     for (;;) {
         struct message message;
-        int n = receive(in, &message, sizeof message);
-        if (n == 1 && message.size <= sizeof body) n = receive(in, &body, message.size);
+        int n = receive(in, &message, sizeof message, config->silence_s);
+        if (n == 1 && message.size <= sizeof body)
+            n = receive(in, &body, message.size, config->silence_s);
         if (n == 0) return -EPIPE; /* how it died is asked of the system */
         if (n == -ETIME)
-            return say(error, error_size, n, "%s: no sign of life for %d s", engine, SILENCE_S);
+            return say(error, error_size, n, "%s: no sign of life for %d s", engine,
+                       config->silence_s);
         if (n < 0) return say(error, error_size, n, "%s: %s", engine, strerror(-n));
         switch ((enum message_kind)message.kind) {
         case MESSAGE_PROGRESS:

@@ -48,11 +48,12 @@ struct bench_config {
     int64_t budget_ns; /* of the place's clock, for a workload other than a fill; then it stops
                           and the row says how far it came */
     uint64_t maintain_bytes; /* budget of one maintain() */
+    int32_t silence_s;       /* a child that says nothing for so long hangs, and is killed */
     const struct bench_workload *const *workloads;
     size_t workloads_count;
 };
 
-/* Defaults: 100,000 keys of 100 B, 10 s, 1 MiB a slice. */
+/* Defaults: 100,000 keys of 100 B, 10 s, 1 MiB a slice, 300 s of silence. */
 void bench_config_init(struct bench_config *config, const struct engine_ops *engine);
 
 struct bench_property {

@@ -17,6 +17,7 @@ uint64_t histogram_high(uint32_t bucket)
 uint64_t histogram_quantile(const struct histogram *histogram, uint32_t ppm)
 {
     if (!histogram->count) return 0;
+    if (ppm >= 1000000) return histogram->max_ns;
     /* The smallest rank that has at least this share at or below it. */
     uint64_t rank = (uint64_t)(((__int128)histogram->count * ppm + 999999) / 1000000);
     if (rank < 1) rank = 1;
