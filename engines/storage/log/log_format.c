@@ -23,7 +23,7 @@ static const char hex_upper[] = "0123456789ABCDEF";
 /* ---- reading lines ---- */
 
 /* The value of a lower-case hexadecimal digit; 16 or more when it is none. */
-static unsigned digit_of(unsigned char c)
+static inline unsigned digit_of(unsigned char c)
 {
     unsigned decimal = (unsigned)c - '0', letter = (unsigned)c - 'a';
     return decimal < 10 ? decimal : letter < 6 ? letter + 10 : 16;
@@ -31,53 +31,69 @@ static unsigned digit_of(unsigned char c)
 
 #define EACH(byte) (UINT64_C(0x0101010101010101) * (byte)) /* that byte eight times */
 
-/* Eight digits at once, the first in the lowest byte of the word: bit 6 tells letters from
- * decimals, and what is no digit does not come out as it went in. */
-static bool hex_word(uint64_t word, uint64_t *value)
+/* Eight digits at once, the first in the lowest byte of the word. Bit 6 tells letters from
+ * decimals; what is no digit does not come out as it went in, and sets bits of *wrong from its
+ * byte on (of later bytes, too, which a carry may have reached). */
+static inline uint64_t hex_word(uint64_t word, uint64_t *wrong)
 {
     uint64_t letters = word >> 6 & EACH(1);
     uint64_t digits = (word & EACH(15)) + letters * 9;
-    if ((digits & EACH(0xf0)) || digits + EACH('0') + letters * 39 != word) return false;
+    *wrong = (digits & EACH(0xf0)) | ((digits + EACH('0') + letters * 39) ^ word);
     uint64_t pairs = (digits << 4 | digits >> 8) & UINT64_C(0x00ff00ff00ff00ff);
     uint64_t fours = (pairs << 8 | pairs >> 16) & UINT64_C(0x0000ffff0000ffff);
-    *value = (uint32_t)(fours << 16 | fours >> 32);
-    return true;
+    return (uint32_t)(fours << 16 | fours >> 32);
 }
 
-/* Takes `digits` (8 to 16) hexadecimal digits off the front of *text. */
-static bool take_hex(struct bytes *text, size_t digits, uint64_t *value)
+/* Takes the eight digits of a checksum off the front of *text. */
+static inline bool take_crc(struct bytes *text, uint32_t *crc)
 {
     const unsigned char *p = text->data;
-    uint64_t v;
-    if (text->size < digits || !hex_word(get_u64(p), &v)) return false;
-    for (size_t i = 8; i < digits; i++) {
-        unsigned digit = digit_of(p[i]);
-        if (digit > 15) return false;
+    uint64_t wrong;
+    if (text->size < CRC_DIGITS) return false;
+    *crc = (uint32_t)hex_word(get_u64(p), &wrong);
+    *text = bytes_of(p + CRC_DIGITS, text->size - CRC_DIGITS);
+    return wrong == 0;
+}
+
+/* Likewise the ten of an offset. */
+static inline bool take_offset(struct bytes *text, uint64_t *offset)
+{
+    const unsigned char *p = text->data;
+    uint64_t wrong;
+    if (text->size < OFFSET_DIGITS) return false;
+    unsigned high = digit_of(p[8]), low = digit_of(p[9]);
+    *offset = hex_word(get_u64(p), &wrong) << 8 | high << 4 | low;
+    *text = bytes_of(p + OFFSET_DIGITS, text->size - OFFSET_DIGITS);
+    return wrong == 0 && (high | low) < 16;
+}
+
+/* As many digits as there are, up to OFFSET_DIGITS, without leading zeros. At least eight bytes
+ * must follow them in a line of ours: the word that is read is of the line. */
+static inline bool take_distance(struct bytes *text, uint64_t *distance)
+{
+    const unsigned char *p = text->data;
+    uint64_t wrong;
+    if (text->size < 8) return false;
+    uint64_t word = get_u64(p);
+    hex_word(word, &wrong);
+    size_t digits = wrong ? (size_t)__builtin_ctzll(wrong) / 8 : 8;
+    if (digits == 0 || (p[0] == '0' && digits > 1)) return false;
+    /* Zeros in front, so that the last digit stands last. */
+    uint64_t shift = 64 - 8 * digits, v = word;
+    if (shift) v = word << shift | EACH('0') >> (64 - shift);
+    v = hex_word(v, &wrong);
+    for (unsigned digit; digits >= 8 && digits < text->size; digits++) {
+        if ((digit = digit_of(p[digits])) > 15) break;
+        if (digits == OFFSET_DIGITS) return false;
         v = v << 4 | digit;
     }
     *text = bytes_of(p + digits, text->size - digits);
-    *value = v;
-    return true;
-}
-
-/* As many digits as there are, up to OFFSET_DIGITS, without leading zeros. */
-static bool take_distance(struct bytes *text, uint64_t *value)
-{
-    const unsigned char *p = text->data;
-    uint64_t v = 0;
-    size_t i = 0;
-    for (unsigned digit; i < text->size && (digit = digit_of(p[i])) < 16; i++) {
-        if (i == OFFSET_DIGITS || (i == 1 && p[0] == '0')) return false;
-        v = v << 4 | digit;
-    }
-    if (i == 0) return false;
-    *text = bytes_of(p + i, text->size - i);
-    *value = v;
+    *distance = v;
     return true;
 }
 
 /* Takes one character. */
-static bool take(struct bytes *text, char expected)
+static inline bool take(struct bytes *text, char expected)
 {
     const char *p = text->data;
     if (text->size == 0 || *p != expected) return false;
@@ -103,7 +119,7 @@ static bool take_count(struct bytes *text, uint64_t *value)
 enum log_line_kind log_line_read(struct bytes line, struct log_line_fields *fields)
 {
     const char *p = line.data;
-    uint64_t crc, previous, distance;
+    uint64_t distance;
     if (line.size < 4 || p[0] != '#') return LOG_LINE_PLAIN;
     struct bytes rest = bytes_of(p + 2, line.size - 2);
     switch (p[1]) {
@@ -111,23 +127,20 @@ enum log_line_kind log_line_read(struct bytes line, struct log_line_fields *fiel
         return bytes_equal(line, BYTES_LITERAL("#del")) ? LOG_LINE_DELETE : LOG_LINE_PLAIN;
     case ',':
         if (!take_count(&rest, &fields->count) || !take(&rest, ',') ||
-            !take_hex(&rest, CRC_DIGITS, &crc) || rest.size)
+            !take_crc(&rest, &fields->crc) || rest.size)
             return LOG_LINE_PLAIN;
-        fields->crc = (uint32_t)crc;
         return LOG_LINE_COMMIT;
     case '+':
-        if (!take(&rest, ',') || !take_hex(&rest, OFFSET_DIGITS, &fields->start) ||
-            !take(&rest, ',') || !take_distance(&rest, &distance) || distance > fields->start ||
-            !take(&rest, ',') || !take_hex(&rest, CRC_DIGITS, &previous) || rest.size)
+        if (!take(&rest, ',') || !take_offset(&rest, &fields->start) || !take(&rest, ',') ||
+            !take_distance(&rest, &distance) || distance > fields->start || !take(&rest, ',') ||
+            !take_crc(&rest, &fields->previous) || rest.size)
             return LOG_LINE_PLAIN;
         fields->synced = fields->start - distance;
-        fields->previous = (uint32_t)previous;
         return LOG_LINE_BEGIN;
     case '=':
-        if (!take(&rest, ',') || !take_hex(&rest, OFFSET_DIGITS, &fields->start) ||
-            !take(&rest, ',') || !take_hex(&rest, CRC_DIGITS, &crc) || rest.size)
+        if (!take(&rest, ',') || !take_offset(&rest, &fields->start) || !take(&rest, ',') ||
+            !take_crc(&rest, &fields->crc) || rest.size)
             return LOG_LINE_PLAIN;
-        fields->crc = (uint32_t)crc;
         return LOG_LINE_ADOPT;
     default: return LOG_LINE_PLAIN;
     }
@@ -210,8 +223,9 @@ bool log_line_is_foreign(struct bytes line)
         if (line.size < remains) break;
         struct bytes rest = bytes_of(end - remains, remains);
         uint64_t ignored;
+        uint32_t sum;
         if (take(&rest, ',') && take_distance(&rest, &ignored) && take(&rest, ',') &&
-            take_hex(&rest, CRC_DIGITS, &ignored))
+            take_crc(&rest, &sum))
             return false;
     }
     return true;

@@ -102,29 +102,42 @@ static int reader_fill(struct log_reader *reader)
     return n > 0;
 }
 
-int log_reader_next(struct log_reader *reader, struct log_line *line)
+static int line_take(struct log_reader *reader, struct log_line *line, size_t size,
+                     bool is_terminated)
+{
+    *line = (struct log_line){.text = bytes_of(reader->window.data + reader->position, size),
+                              .offset = reader->window_offset + reader->position,
+                              .is_terminated = is_terminated};
+    reader->position += size + is_terminated;
+    return 1;
+}
+
+/* The line does not end within the window, or there is none. */
+static int reader_next_far(struct log_reader *reader, struct log_line *line)
 {
     struct buffer *w = &reader->window;
-    size_t searched = 0; /* of the line's bytes: each is looked at once */
-    const unsigned char *newline;
     for (;;) {
-        size_t held = w->size - reader->position;
-        const unsigned char *from = held ? w->data + reader->position : NULL;
-        newline = held > searched ? memchr(from + searched, '\n', held - searched) : NULL;
-        if (newline) break;
-        searched = held;
+        size_t held =
+            w->size - reader->position; /* has no newline: each byte is looked at once */
         int more = reader_fill(reader);
         if (more < 0) return more;
-        if (more == 0) break;
+        if (more == 0) return held ? line_take(reader, line, held, false) : 0;
+        const unsigned char *from = w->data + reader->position;
+        const unsigned char *newline =
+            memchr(from + held, '\n', w->size - reader->position - held);
+        if (newline) return line_take(reader, line, (size_t)(newline - from), true);
     }
-    if (reader->position == w->size) return 0;
+}
+
+int log_reader_next(struct log_reader *reader, struct log_line *line)
+{
+    const struct buffer *w = &reader->window;
+    size_t held = w->size - reader->position;
+    if (held == 0) return reader_next_far(reader, line);
     const unsigned char *from = w->data + reader->position;
-    size_t size = newline ? (size_t)(newline - from) : w->size - reader->position;
-    line->text = bytes_of(from, size);
-    line->offset = reader->window_offset + reader->position;
-    line->is_terminated = newline != NULL;
-    reader->position += size + (newline != NULL);
-    return 1;
+    const unsigned char *newline = memchr(from, '\n', held);
+    if (!newline) return reader_next_far(reader, line);
+    return line_take(reader, line, (size_t)(newline - from), true);
 }
 
 static bool is_ours(const struct log_line *line)
