@@ -1,10 +1,11 @@
 /* Growable buffers, the allocator of real programs, hashing (xxHash's XXH3), and CRC-32C.
  *
  * CRC-32C is the Castagnoli polynomial 0x1EDC6F41, reflected 0x82F63B78, initial value and
- * final xor 0xFFFFFFFF (RFC 3720 B.4). Two implementations give the same result: the SSE4.2
+ * final xor 0xFFFFFFFF (RFC 3720 B.4). Three implementations give the same result: the SSE4.2
  * instruction where the processor has it (asked at run time, so that one object file serves
- * every machine), and one table of 256 words elsewhere. The table is data, not computed at
- * start: engines have no global state, and a table filled on first use would be some.
+ * every machine), for longer data three of them at once, and one table of 256 words elsewhere.
+ * The table is data, not computed at start: engines have no global state, and a table filled on
+ * first use would be some.
  */
 #include "engines/bytes.h"
 
@@ -145,20 +146,70 @@ __attribute__((target("sse4.2"))) static uint32_t crc32c_hardware(uint32_t crc,
 {
     const unsigned char *p = data;
     uint64_t wide = (uint32_t)~crc;
-    for (; size >= 8; size -= 8, p += 8) {
-        uint64_t word;
-        memcpy(&word, p, sizeof(word));
-        wide = __builtin_ia32_crc32di(wide, word);
-    }
+    for (; size >= 8; size -= 8, p += 8) wide = __builtin_ia32_crc32di(wide, get_u64(p));
     uint32_t narrow = (uint32_t)wide;
-    for (; size; size--, p++) narrow = __builtin_ia32_crc32qi(narrow, *p);
+    if (size & 4) {
+        narrow = __builtin_ia32_crc32si(narrow, get_u32(p));
+        p += 4;
+    }
+    for (size &= 3; size; size--, p++) narrow = __builtin_ia32_crc32qi(narrow, *p);
     return ~narrow;
+}
+
+/* The instruction takes three cycles and one can begin each cycle, so three sums at once run
+ * nearly three times as fast (Gopal and others, "Fast CRC Computation for iSCSI Polynomial
+ * Using CRC32 Instruction", Intel 2011). Of 3 n bytes A B C the sum is
+ *
+ *     crc(A) x^(8 * 2n)  +  crc(B) x^(8n)  +  crc(C)      (mod P)
+ *
+ * where a product with x^(8n) is a carry-less multiplication by x^(8n - 33), whose 64 bits the
+ * instruction reduces: it multiplies by x^32 itself, and the missing x comes from the reflected
+ * bits. The constants are these powers mod P, for stretches of 1360 bytes (three of them are a
+ * page but 16 bytes), 256 and 64. */
+static const struct {
+    size_t size;
+    uint64_t by_two, by_one; /* x^(8 * 2 size - 33), x^(8 size - 33) */
+} crc32c_stretches[] = {{1360, 0x5aa1f3cf, 0x3f70cc6f},
+                        {256, 0xdd7e3b0c, 0xb9e02b86},
+                        {64, 0x0d3b6092, 0x9e4addf8}};
+
+__attribute__((target("sse4.2,pclmul"))) static uint64_t crc32c_shift(uint64_t crc,
+                                                                      uint64_t power)
+{
+    typedef long long v2 __attribute__((vector_size(16)));
+    v2 a = {(long long)crc, 0}, b = {(long long)power, 0};
+    v2 product = __builtin_ia32_pclmulqdq128(a, b, 0);
+    return __builtin_ia32_crc32di(0, (unsigned long long)product[0]);
+}
+
+__attribute__((target("sse4.2,pclmul"))) static uint32_t crc32c_three(uint32_t crc,
+                                                                      const void *data,
+                                                                      size_t size)
+{
+    const unsigned char *p = data;
+    uint64_t a = (uint32_t)~crc;
+    for (size_t i = 0; i < sizeof(crc32c_stretches) / sizeof(crc32c_stretches[0]); i++) {
+        size_t n = crc32c_stretches[i].size;
+        for (; size >= 3 * n; size -= 3 * n, p += 3 * n) {
+            uint64_t b = 0, c = 0;
+            for (size_t at = 0; at < n; at += 8) {
+                a = __builtin_ia32_crc32di(a, get_u64(p + at));
+                b = __builtin_ia32_crc32di(b, get_u64(p + n + at));
+                c = __builtin_ia32_crc32di(c, get_u64(p + 2 * n + at));
+            }
+            a = crc32c_shift(a, crc32c_stretches[i].by_two) ^
+                crc32c_shift(b, crc32c_stretches[i].by_one) ^ c;
+        }
+    }
+    return crc32c_hardware(~(uint32_t)a, p, size);
 }
 #endif
 
 uint32_t crc32c(uint32_t crc, const void *data, size_t size)
 {
 #ifdef CRC32C_HARDWARE
+    if (size >= 3 * 64 && __builtin_cpu_supports("pclmul"))
+        return crc32c_three(crc, data, size);
     if (__builtin_cpu_supports("sse4.2")) return crc32c_hardware(crc, data, size);
 #endif
     return crc32c_portable(crc, data, size);

@@ -42,6 +42,22 @@ static void test_crc32c_by_table_and_by_instruction_are_the_same(void **state)
                              crc32c_portable(x, data + from, size));
 }
 
+/* Where three sums run at once: around each length at which their stretches change. */
+static void test_crc32c_of_long_data_is_the_same_by_table(void **state)
+{
+    (void)state;
+    static const size_t edges[] = {192, 384, 768, 960, 4080, 4096, 4848, 8160, 9000};
+    static unsigned char data[9100];
+    uint32_t x = 7;
+    for (size_t i = 0; i < sizeof(data); i++)
+        data[i] = (unsigned char)((x = x * 1664525 + 1013904223) >> 24);
+    for (size_t i = 0; i < sizeof(edges) / sizeof(edges[0]); i++)
+        for (size_t size = edges[i] - 9; size <= edges[i] + 9; size++)
+            for (size_t from = 0; from < 9; from += 4)
+                assert_int_equal(crc32c(x, data + from, size),
+                                 crc32c_portable(x, data + from, size));
+}
+
 static void test_crc32c_chains(void **state)
 {
     (void)state;
@@ -302,6 +318,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_crc32c_gives_the_vectors_of_rfc_3720),
         cmocka_unit_test(test_crc32c_by_table_and_by_instruction_are_the_same),
+        cmocka_unit_test(test_crc32c_of_long_data_is_the_same_by_table),
         cmocka_unit_test(test_crc32c_chains),
         cmocka_unit_test(test_buffer_that_cannot_grow_keeps_what_it_has),
         cmocka_unit_test(test_buffer_holds_what_was_appended),
