@@ -78,14 +78,13 @@ static const struct {
     {"merge_threshold", {NULL, "10%", "30%", NULL}},
     {"merge_segments", {NULL, "2", "2", "2"}},
     {"stall_segments", {NULL, "8", "8", NULL}},
-    {"memtable_size", {NULL, "512B", "2KiB", "8KiB"}},
-    {"table_size", {NULL, "512B", "2KiB", "8KiB"}},
-    {"block_size", {NULL, "512B", "512B", "1KiB"}},
+    {"memtable_size", {NULL, "512B", "600B", "8KiB"}},
+    {"table_size", {NULL, "512B", "512B", "4KiB"}},
+    {"block_size", {NULL, "128B", "256B", "1KiB"}},
     {"page_size", {NULL, "512B", "512B", "1KiB"}},
     {"cache_size", {NULL, "512B", "4KiB", "16KiB"}},
-    {"wal_size", {NULL, "1KiB", "4KiB", "16KiB"}},
-    {"level_base", {NULL, "1KiB", "4KiB", "16KiB"}},
-    {"level_base_size", {NULL, "1KiB", "4KiB", "16KiB"}},
+    {"wal_size", {NULL, "1KiB", "2KiB", "16KiB"}},
+    {"level_base", {NULL, "512B", "512B", "8KiB"}},
     {"fanout", {NULL, "2", "2", "4"}},
     {"l0_trigger", {NULL, "2", "2", "3"}},
     {"l0_stall", {NULL, "4", "4", "6"}},
@@ -126,6 +125,8 @@ struct background {
 static const struct background backgrounds[] = {
     {"log", 0, 0, 1, 0}, /* it has no background work: its file appears by rename */
     {"hash", 0, 8, 4, 8},
+    {"lsm", 10, 10, 0, 20},
+    {"btree", 20, 0, 0, 2}, /* checkpoints; the log's files go */
     {NULL, 1, 1, 2, 2},
 };
 
