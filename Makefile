@@ -21,7 +21,7 @@ PREFIX ?= /usr/local
 WARN   := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
 # What correctness needs: not in CFLAGS, so that no command line can take it away.
 STRICT := -std=gnu11 -ffp-contract=off -fno-fast-math -fno-strict-aliasing -I. -MMD -MP
-LIBS   := -lcyaml -lyaml -ljansson -lxxhash
+LIBS   := -lcyaml -lyaml -ljansson -lxxhash -lm
 comma  := ,
 SANLD  := $(if $(filter san,$(VARIANT)),-fsanitize=address$(comma)undefined,)
 
@@ -46,7 +46,7 @@ $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(OPT) $(WARN) $(STRICT) -c $< -o $@
 
-$(BUILD)/reports/plots.o: $(wildcard reports/*.gp)
+$(BUILD)/reports/plots.o $(BUILD)/reports/bench.o: $(wildcard reports/*.gp)
 
 $(BUILD)/libfaultline.a: $(OBJ)
 	@rm -f $@

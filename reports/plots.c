@@ -32,14 +32,10 @@
 
 /* ---- the scripts, carried in the binary ---- */
 
-#define SCRIPT(name)                                                                           \
-    __asm__(".section .rodata\n.global script_" #name "\nscript_" #name                        \
-            ":\n.incbin \"reports/" #name ".gp\"\n.byte 0\n.previous\n");                      \
-    extern const char script_##name[]
-SCRIPT(style);
-SCRIPT(timeline);
-SCRIPT(latency);
-SCRIPT(operations);
+PLOTS_SCRIPT(style, "style");
+PLOTS_SCRIPT(timeline, "timeline");
+PLOTS_SCRIPT(latency, "latency");
+PLOTS_SCRIPT(operations, "operations");
 
 static const struct {
     const char *name, *text;
@@ -147,7 +143,7 @@ static int write_parameters(struct drawing *d)
 
 /* ---- drawing ---- */
 
-static int run_gnuplot(const char *folder, const char *script)
+int plots_run_gnuplot(const char *folder, const char *script)
 {
     char path[4096], file[64];
     snprintf(path, sizeof path, "%s/plots", folder);
@@ -175,39 +171,51 @@ static int run_gnuplot(const char *folder, const char *script)
     return 0;
 }
 
-static int write_scripts(const struct drawing *d)
+int plots_write_script(const struct drawing *d, const char *name, const char *text)
 {
-    for (size_t i = 0; i < sizeof scripts / sizeof *scripts; i++) {
-        char file[64];
-        snprintf(file, sizeof file, "plots/%s.gp", scripts[i].name);
-        FILE *out = plots_open_in(d, file, "w");
-        if (!out) return -EIO;
-        fputs(scripts[i].text, out);
-        if (fclose(out)) return -EIO;
-    }
-    return 0;
+    char file[64];
+    snprintf(file, sizeof file, "plots/%s.gp", name);
+    FILE *out = plots_open_in(d, file, "w");
+    if (!out) return -EIO;
+    fputs(text, out);
+    return fclose(out) ? -EIO : 0;
 }
 
-static void picture_path(const char *folder, size_t script, const char *kind, char *out,
-                         size_t size)
+static int write_scripts(const struct drawing *d)
 {
-    snprintf(out, size, "%s/%s.%s", folder, scripts[script].name, kind);
+    int error = 0;
+    for (size_t i = 0; i < sizeof scripts / sizeof *scripts && !error; i++)
+        error = plots_write_script(d, scripts[i].name, scripts[i].text);
+    return error;
+}
+
+void plots_remove_picture(const char *folder, const char *name)
+{
+    static const char *const kinds[] = {"svg", "png"};
+    for (size_t i = 0; i < 2; i++) {
+        char path[4096];
+        snprintf(path, sizeof path, "%s/%s.%s", folder, name, kinds[i]);
+        unlink(path);
+    }
+}
+
+void plots_print_picture(FILE *out, const char *folder, const char *name)
+{
+    char path[4096];
+    snprintf(path, sizeof path, "%s/%s.svg", folder, name);
+    if (!access(path, R_OK)) fprintf(out, "  plot %s (and .png)\n", path);
 }
 
 /* I1. */
 static void remove_pictures(const char *folder)
 {
-    for (size_t i = 1; i < sizeof scripts / sizeof *scripts; i++) {
-        char path[4096];
-        picture_path(folder, i, "svg", path, sizeof path);
-        unlink(path);
-        picture_path(folder, i, "png", path, sizeof path);
-        unlink(path);
-    }
+    for (size_t i = 1; i < sizeof scripts / sizeof *scripts; i++)
+        plots_remove_picture(folder, scripts[i].name);
 }
 
 int plots_draw(const char *folder)
 {
+    if (bench_is_here(folder)) return bench_draw(folder);
     struct drawing d = {.folder = folder, .band_rows = 1};
     char path[4096];
     int error = plots_read_result(&d);
@@ -233,7 +241,7 @@ int plots_draw(const char *folder)
     if (!error) error = write_scripts(&d);
     for (size_t i = 1; i < sizeof scripts / sizeof *scripts && !error && !d.has_no_bucket;
          i++) {
-        error = run_gnuplot(folder, scripts[i].name);
+        error = plots_run_gnuplot(folder, scripts[i].name);
         has_gnuplot = error != -ENOENT;
     }
     if (!error && d.has_no_bucket)
@@ -248,9 +256,10 @@ int plots_draw(const char *folder)
 
 void plots_print(FILE *out, const char *folder)
 {
-    for (size_t i = 1; i < sizeof scripts / sizeof *scripts; i++) {
-        char path[4096];
-        picture_path(folder, i, "svg", path, sizeof path);
-        if (!access(path, R_OK)) fprintf(out, "  plot %s (and .png)\n", path);
+    if (bench_is_here(folder)) {
+        bench_print(out, folder);
+        return;
     }
+    for (size_t i = 1; i < sizeof scripts / sizeof *scripts; i++)
+        plots_print_picture(out, folder, scripts[i].name);
 }

@@ -24,6 +24,28 @@ struct drawing {
     bool is_busy;                     /* some operation returned */
 };
 
+/* ---- scripts, carried in the binary: script_SYMBOL is the text of reports/FILE.gp ---- */
+
+#define PLOTS_SCRIPT(symbol, file)                                                             \
+    __asm__(".section .rodata\n.global script_" #symbol "\nscript_" #symbol                    \
+            ":\n.incbin \"reports/" file ".gp\"\n.byte 0\n.previous\n");                       \
+    extern const char script_##symbol[]
+
+/* ---- plots.c: what runs and benchmarks have in common ---- */
+
+int plots_write_script(const struct drawing *d, const char *name, const char *text);
+/* 0; -ENOENT without gnuplot; after a message. */
+int plots_run_gnuplot(const char *folder, const char *script);
+void plots_remove_picture(const char *folder, const char *name);
+/* "plot FOLDER/NAME.svg (and .png)" if it is there. */
+void plots_print_picture(FILE *out, const char *folder, const char *name);
+
+/* ---- bench.c: folders of `faultline bench engines` ---- */
+
+bool bench_is_here(const char *folder);
+int bench_draw(const char *folder); /* as plots_draw */
+void bench_print(FILE *out, const char *folder);
+
 /* ---- folder.c: the folder and its result.json ---- */
 
 /* Prints "FOLDER/FILE:LINE: what" (line 0: without) to standard error; returns -EBADMSG. */

@@ -1,0 +1,141 @@
+/* From a benchmark's result folder to pictures: rates, latencies, amplification, growth.
+ *
+ * The folder is what `faultline bench engines --out` writes: bench.json (how it was run),
+ * bench.jsonl (a row a line), bench-latency.csv. As with runs, data and scripts stay in
+ * FOLDER/plots, and I1 of plots.c holds: a drawing that fails leaves no picture.
+ */
+#include "reports/bench_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+PLOTS_SCRIPT(bench_style, "bench-style");
+PLOTS_SCRIPT(rates, "rates");
+PLOTS_SCRIPT(latencies, "latencies");
+PLOTS_SCRIPT(factors, "factors");
+PLOTS_SCRIPT(growth, "growth");
+
+static const struct {
+    const char *script, *text, *picture;
+    int (*write)(struct bench_drawing *d);
+} pictures[] = {{"bench-style", script_bench_style, NULL, NULL},
+                {"rates", script_rates, "rates", bench_write_rates},
+                {"latencies", script_latencies, "latencies", bench_write_latencies},
+                {"factors", script_factors, "amplification", bench_write_amplification},
+                {"growth", script_growth, "growth", bench_write_growth}};
+#define PICTURES (sizeof pictures / sizeof *pictures)
+
+bool bench_is_here(const char *folder)
+{
+    char path[4096];
+    snprintf(path, sizeof path, "%s/bench.json", folder);
+    return access(path, F_OK) == 0;
+}
+
+static int read_about(struct bench_drawing *d)
+{
+    char path[4096];
+    json_error_t error;
+    snprintf(path, sizeof path, "%s/bench.json", d->folder.folder);
+    d->about = json_load_file(path, 0, &error);
+    if (!d->about) {
+        fprintf(stderr, "faultline: %s:%d:%d: %s\n", path, error.line, error.column,
+                error.text);
+        return -EBADMSG;
+    }
+    if (json_integer_value(json_object_get(d->about, "version")) != 1)
+        return plots_complain(d->folder.folder, "bench.json", 0,
+                              "version is not 1: this faultline cannot read it");
+    d->is_real = !strcmp(plots_text_of(d->about, "mode"), "real");
+    return 0;
+}
+
+static long long setting(const struct bench_drawing *d, const char *name)
+{
+    return json_integer_value(json_object_get(d->about, name));
+}
+
+/* What every script loads first: who is drawn how, and how it was measured. */
+static int write_parameters(const struct bench_drawing *d)
+{
+    FILE *out = plots_open_in(&d->folder, "plots/bench-params.gp", "w");
+    if (!out) return -EIO;
+    char made[512], settings[256] = "", number[32];
+    size_t i, used = 0;
+    json_t *value;
+    json_array_foreach(json_object_get(d->about, "settings"), i,
+                       value) if (json_is_string(value) && used < sizeof settings - 64) used +=
+        (size_t)snprintf(settings + used, sizeof settings - used, ", %.60s",
+                         json_string_value(value));
+    const char *disk = plots_text_of(d->about, "disk");
+    snprintf(made, sizeof made,
+             "bench engines, %s%.80s, values of %lld B, median of %lld, seed %lld%s",
+             d->is_real ? "" : "simulated ", disk, setting(d, "value_size"),
+             setting(d, "repeat"), setting(d, "seed"), settings);
+    plots_put_parameter(out, "made_without_keys", made);
+    fprintf(out, "made = made_without_keys.\", %s keys\"\n", bench_short(d->keys_most, number));
+    fprintf(out, "engines = %u\n", d->engines_count);
+    static const char *const functions[] = {"name", "colour", "shape"};
+    for (size_t f = 0; f < 3; f++) {
+        fprintf(out, "%s(e) = ", functions[f]);
+        for (uint32_t e = 0; e < d->engines_count; e++) {
+            const struct engine_look *look = engine_look(d->engines[e]);
+            if (e + 1 < d->engines_count) fprintf(out, "e == %u ? ", e);
+            if (f == 2)
+                fprintf(out, "%d", look->shape);
+            else
+                plots_put_quoted(out, f == 0 ? d->engines[e] : look->colour);
+            if (e + 1 < d->engines_count) fputs(" : ", out);
+        }
+        fputc('\n', out);
+    }
+    return fclose(out) ? -EIO : 0;
+}
+
+static void remove_pictures(const char *folder)
+{
+    for (size_t i = 1; i < PICTURES; i++) plots_remove_picture(folder, pictures[i].picture);
+}
+
+int bench_draw(const char *folder)
+{
+    struct bench_drawing d = {.folder = {.folder = folder}};
+    char path[4096];
+    int error = read_about(&d);
+    bool is_result = !error, has_gnuplot = true;
+    if (!error) error = bench_read(&d);
+    snprintf(path, sizeof path, "%s/plots", folder);
+    if (!error && mkdir(path, 0777) && errno != EEXIST) {
+        error = -errno;
+        fprintf(stderr, "faultline: %s: %s\n", path, strerror(-error));
+    }
+    if (!error) error = write_parameters(&d);
+    for (size_t i = 0; i < PICTURES && !error; i++)
+        error = plots_write_script(&d.folder, pictures[i].script, pictures[i].text);
+    bool wanted[PICTURES] = {false};
+    for (size_t i = 1; i < PICTURES && !error; i++) {
+        int some = pictures[i].write(&d);
+        wanted[i] = some > 0;
+        if (some < 0) error = some;
+    }
+    for (size_t i = 1; i < PICTURES && !error; i++) {
+        if (wanted[i])
+            error = plots_run_gnuplot(folder, pictures[i].script);
+        else
+            plots_remove_picture(folder, pictures[i].picture);
+        has_gnuplot = error != -ENOENT;
+    }
+    if (is_result && has_gnuplot && error) remove_pictures(folder);
+    for (uint32_t e = 0; e < d.engines_count; e++) free((char *)d.engines[e]);
+    free(d.cells);
+    json_decref(d.about);
+    return error;
+}
+
+void bench_print(FILE *out, const char *folder)
+{
+    for (size_t i = 1; i < PICTURES; i++) plots_print_picture(out, folder, pictures[i].picture);
+}
