@@ -46,7 +46,7 @@ $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(OPT) $(WARN) $(STRICT) -c $< -o $@
 
-$(BUILD)/reports/plots.o $(BUILD)/reports/bench.o: $(wildcard reports/*.gp)
+$(BUILD)/reports/plots.o $(BUILD)/reports/figures.o: $(wildcard reports/*.gp)
 
 $(BUILD)/libfaultline.a: $(OBJ)
 	@rm -f $@

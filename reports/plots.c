@@ -215,7 +215,7 @@ static void remove_pictures(const char *folder)
 
 int plots_draw(const char *folder)
 {
-    if (bench_is_here(folder)) return bench_draw(folder);
+    if (figures_is_here(folder)) return figures_draw(folder);
     struct drawing d = {.folder = folder, .band_rows = 1};
     char path[4096];
     int error = plots_read_result(&d);
@@ -256,8 +256,8 @@ int plots_draw(const char *folder)
 
 void plots_print(FILE *out, const char *folder)
 {
-    if (bench_is_here(folder)) {
-        bench_print(out, folder);
+    if (figures_is_here(folder)) {
+        figures_print(out, folder);
         return;
     }
     for (size_t i = 1; i < sizeof scripts / sizeof *scripts; i++)

@@ -40,11 +40,11 @@ void plots_remove_picture(const char *folder, const char *name);
 /* "plot FOLDER/NAME.svg (and .png)" if it is there. */
 void plots_print_picture(FILE *out, const char *folder, const char *name);
 
-/* ---- bench.c: folders of `faultline bench engines` ---- */
+/* ---- figures.c: folders of `faultline bench engines` ---- */
 
-bool bench_is_here(const char *folder);
-int bench_draw(const char *folder); /* as plots_draw */
-void bench_print(FILE *out, const char *folder);
+bool figures_is_here(const char *folder);
+int figures_draw(const char *folder); /* as plots_draw */
+void figures_print(FILE *out, const char *folder);
 
 /* ---- folder.c: the folder and its result.json ---- */
 

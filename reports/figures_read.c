@@ -1,5 +1,5 @@
 /* The rows of a benchmark's result folder, and how engines look. */
-#include "reports/bench_internal.h"
+#include "reports/figures.h"
 
 #include <errno.h>
 #include <math.h>
@@ -23,7 +23,7 @@ const struct engine_look *engine_look(const char *name)
     return look;
 }
 
-const char *bench_short(double value, char out[32])
+const char *figures_short(double value, char out[32])
 {
     static const struct {
         double unit;
@@ -40,7 +40,7 @@ const char *bench_short(double value, char out[32])
     return out;
 }
 
-const char *bench_time(double ns, char out[32])
+const char *figures_time(double ns, char out[32])
 {
     static const struct {
         double unit;
@@ -53,10 +53,10 @@ const char *bench_time(double ns, char out[32])
     return out;
 }
 
-const char *bench_bytes(double bytes, char out[32])
+const char *figures_bytes(double bytes, char out[32])
 {
     char number[32];
-    bench_short(bytes, number);
+    figures_short(bytes, number);
     size_t size = strlen(number);
     char letter = number[size - 1];
     bool scaled = letter > '9';
@@ -85,7 +85,7 @@ static double sum(const json_t *row, const char *member)
 }
 
 /* Its place in the order of looks[]; -1: too many engines. */
-static int engine_number(struct bench_drawing *d, const char *name)
+static int engine_number(struct figures_drawing *d, const char *name)
 {
     for (uint32_t i = 0; i < d->engines_count; i++)
         if (!strcmp(d->engines[i], name)) return (int)i;
@@ -104,11 +104,11 @@ static int by_look(const void *a, const void *b)
 }
 
 /* NULL, or what is wrong with the line. */
-static const char *read_row(struct bench_drawing *d, const json_t *row)
+static const char *read_row(struct figures_drawing *d, const json_t *row)
 {
     const char *engine = plots_text_of(row, "engine"),
                *workload = plots_text_of(row, "workload");
-    struct bench_cell cell = {0};
+    struct figures_cell cell = {0};
     if (!*engine || strlen(engine) >= sizeof cell.engine) return "engine is no name";
     if (!*workload || strlen(workload) >= sizeof cell.workload) return "workload is no name";
     snprintf(cell.engine, sizeof cell.engine, "%s", engine);
@@ -137,7 +137,7 @@ static const char *read_row(struct bench_drawing *d, const json_t *row)
 }
 
 /* How many engines have figures of a size; fillsync has a size of its own. */
-static uint32_t engines_at(const struct bench_drawing *d, double keys)
+static uint32_t engines_at(const struct figures_drawing *d, double keys)
 {
     uint32_t count = 0;
     for (uint32_t e = 0; e < d->engines_count; e++)
@@ -149,7 +149,7 @@ static uint32_t engines_at(const struct bench_drawing *d, double keys)
     return count;
 }
 
-static void choose_size(struct bench_drawing *d)
+static void choose_size(struct figures_drawing *d)
 {
     uint32_t best = 0;
     for (int pass = 0; pass < 2 && !best; pass++)
@@ -163,7 +163,7 @@ static void choose_size(struct bench_drawing *d)
         }
 }
 
-int bench_read(struct bench_drawing *d)
+int figures_read(struct figures_drawing *d)
 {
     FILE *in = plots_open_in(&d->folder, "bench.jsonl", "r");
     if (!in) return -EIO;
@@ -191,11 +191,11 @@ int bench_read(struct bench_drawing *d)
     return 0;
 }
 
-const struct bench_cell *bench_find(const struct bench_drawing *d, const char *workload,
-                                    uint32_t engine, double keys)
+const struct figures_cell *figures_find(const struct figures_drawing *d, const char *workload,
+                                        uint32_t engine, double keys)
 {
     for (size_t i = 0; i < d->count; i++) {
-        const struct bench_cell *cell = &d->cells[i];
+        const struct figures_cell *cell = &d->cells[i];
         if (cell->number != engine || strcmp(cell->workload, workload)) continue;
         /* fillsync has its own, smaller number. */
         if (cell->keys == keys || !strcmp(workload, "fillsync")) return cell;

@@ -4,7 +4,7 @@
  * bench.jsonl (a row a line), bench-latency.csv. As with runs, data and scripts stay in
  * FOLDER/plots, and I1 of plots.c holds: a drawing that fails leaves no picture.
  */
-#include "reports/bench_internal.h"
+#include "reports/figures.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -20,22 +20,22 @@ PLOTS_SCRIPT(growth, "growth");
 
 static const struct {
     const char *script, *text, *picture;
-    int (*write)(struct bench_drawing *d);
+    int (*write)(struct figures_drawing *d);
 } pictures[] = {{"bench-style", script_bench_style, NULL, NULL},
-                {"rates", script_rates, "rates", bench_write_rates},
-                {"latencies", script_latencies, "latencies", bench_write_latencies},
-                {"factors", script_factors, "amplification", bench_write_amplification},
-                {"growth", script_growth, "growth", bench_write_growth}};
+                {"rates", script_rates, "rates", figures_write_rates},
+                {"latencies", script_latencies, "latencies", figures_write_latencies},
+                {"factors", script_factors, "amplification", figures_write_amplification},
+                {"growth", script_growth, "growth", figures_write_growth}};
 #define PICTURES (sizeof pictures / sizeof *pictures)
 
-bool bench_is_here(const char *folder)
+bool figures_is_here(const char *folder)
 {
     char path[4096];
     snprintf(path, sizeof path, "%s/bench.json", folder);
     return access(path, F_OK) == 0;
 }
 
-static int read_about(struct bench_drawing *d)
+static int read_about(struct figures_drawing *d)
 {
     char path[4096];
     json_error_t error;
@@ -53,13 +53,13 @@ static int read_about(struct bench_drawing *d)
     return 0;
 }
 
-static long long setting(const struct bench_drawing *d, const char *name)
+static long long setting(const struct figures_drawing *d, const char *name)
 {
     return json_integer_value(json_object_get(d->about, name));
 }
 
 /* What every script loads first: who is drawn how, and how it was measured. */
-static int write_parameters(const struct bench_drawing *d)
+static int write_parameters(const struct figures_drawing *d)
 {
     FILE *out = plots_open_in(&d->folder, "plots/bench-params.gp", "w");
     if (!out) return -EIO;
@@ -76,7 +76,8 @@ static int write_parameters(const struct bench_drawing *d)
              d->is_real ? "" : "simulated ", disk, setting(d, "value_size"),
              setting(d, "repeat"), setting(d, "seed"), settings);
     plots_put_parameter(out, "made_without_keys", made);
-    fprintf(out, "made = made_without_keys.\", %s keys\"\n", bench_short(d->keys_most, number));
+    fprintf(out, "made = made_without_keys.\", %s keys\"\n",
+            figures_short(d->keys_most, number));
     fprintf(out, "engines = %u\n", d->engines_count);
     static const char *const functions[] = {"name", "colour", "shape"};
     for (size_t f = 0; f < 3; f++) {
@@ -100,13 +101,13 @@ static void remove_pictures(const char *folder)
     for (size_t i = 1; i < PICTURES; i++) plots_remove_picture(folder, pictures[i].picture);
 }
 
-int bench_draw(const char *folder)
+int figures_draw(const char *folder)
 {
-    struct bench_drawing d = {.folder = {.folder = folder}};
+    struct figures_drawing d = {.folder = {.folder = folder}};
     char path[4096];
     int error = read_about(&d);
     bool is_result = !error, has_gnuplot = true;
-    if (!error) error = bench_read(&d);
+    if (!error) error = figures_read(&d);
     snprintf(path, sizeof path, "%s/plots", folder);
     if (!error && mkdir(path, 0777) && errno != EEXIST) {
         error = -errno;
@@ -135,7 +136,7 @@ int bench_draw(const char *folder)
     return error;
 }
 
-void bench_print(FILE *out, const char *folder)
+void figures_print(FILE *out, const char *folder)
 {
     for (size_t i = 1; i < PICTURES; i++) plots_print_picture(out, folder, pictures[i].picture);
 }

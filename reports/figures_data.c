@@ -8,7 +8,7 @@
  *
  * A picture of one store size shows the largest that was measured.
  */
-#include "reports/bench_internal.h"
+#include "reports/figures.h"
 
 #include <errno.h>
 #include <math.h>
@@ -17,13 +17,13 @@
 
 /* What a row is judged by: operations a CPU-second, which a busy host disturbs least; by the
  * clock where the work is waiting for the disk, and where CPU was not measured. */
-static double speed_of(const struct bench_cell *cell)
+static double speed_of(const struct figures_cell *cell)
 {
     bool waits = !strcmp(cell->workload, "fillsync");
     return waits || !(cell->cpu_rate > 0) ? cell->rate : cell->cpu_rate;
 }
 
-static double time_of(const struct bench_cell *cell) /* ns an operation */
+static double time_of(const struct figures_cell *cell) /* ns an operation */
 {
     double seconds = cell->cpu_seconds > 0 ? cell->cpu_seconds : cell->seconds;
     return cell->operations > 0 ? seconds * 1e9 / cell->operations : NAN;
@@ -56,12 +56,12 @@ static const struct {
 #define RATE_ROWS (sizeof rate_rows / sizeof *rate_rows)
 
 /* The best, the second, and how far apart: "hash, 3.1 x lsm". */
-static void put_winner(FILE *out, const struct bench_drawing *d, const char *workload, double y,
-                       uint32_t label)
+static void put_winner(FILE *out, const struct figures_drawing *d, const char *workload,
+                       double y, uint32_t label)
 {
-    const struct bench_cell *first = NULL, *second = NULL;
+    const struct figures_cell *first = NULL, *second = NULL;
     for (uint32_t e = 0; e < d->engines_count; e++) {
-        const struct bench_cell *cell = bench_find(d, workload, e, d->keys_most);
+        const struct figures_cell *cell = figures_find(d, workload, e, d->keys_most);
         if (!cell || !(speed_of(cell) > 0)) continue;
         if (!first || speed_of(cell) > speed_of(first)) {
             second = first;
@@ -72,7 +72,7 @@ static void put_winner(FILE *out, const struct bench_drawing *d, const char *wor
     }
     if (!first) return;
     char text[96], rate[32];
-    bench_short(speed_of(first), rate);
+    figures_short(speed_of(first), rate);
     if (second) {
         double ratio = speed_of(first) / speed_of(second);
         snprintf(text, sizeof text, ratio < 10 ? "%s %s/s, %.1f x %s" : "%s %s/s, %.0f x %s",
@@ -86,7 +86,7 @@ static void put_winner(FILE *out, const struct bench_drawing *d, const char *wor
             engine_look(first->engine)->colour);
 }
 
-int bench_write_rates(struct bench_drawing *d)
+int figures_write_rates(struct figures_drawing *d)
 {
     FILE *points = plots_open_in(&d->folder, "plots/rates.tsv", "w"),
          *rows = plots_open_in(&d->folder, "plots/rates-rows.gp", "w");
@@ -103,8 +103,8 @@ int bench_write_rates(struct bench_drawing *d)
         gap |= rate_rows[r].opens_group && drawn;
         double at = gap ? y + 0.5 : y, least = INFINITY, most = 0;
         for (uint32_t e = 0; e < d->engines_count; e++) {
-            const struct bench_cell *cell =
-                bench_find(d, rate_rows[r].workload, e, d->keys_most);
+            const struct figures_cell *cell =
+                figures_find(d, rate_rows[r].workload, e, d->keys_most);
             double speed = cell ? speed_of(cell) : NAN;
             if (!(speed > 0)) continue;
             fprintf(points, "%.6g\t%g\t%u\n", speed, -at, e);
@@ -154,7 +154,7 @@ static bool parse_latency(const char *line, struct latency_line *out)
            out->low >= 0 && out->high >= out->low && out->count > 0;
 }
 
-static int read_latencies(struct bench_drawing *d, struct latency_line **lines, size_t *count)
+static int read_latencies(struct figures_drawing *d, struct latency_line **lines, size_t *count)
 {
     FILE *in = plots_open_in(&d->folder, "bench-latency.csv", "r");
     if (!in) return -EIO;
@@ -178,8 +178,9 @@ static int read_latencies(struct bench_drawing *d, struct latency_line **lines, 
 }
 
 /* The share that took longer than each bucket's end: a step function on a log axis. */
-static bool put_tail(FILE *out, const struct bench_drawing *d, const struct latency_line *lines,
-                     size_t count, const char *workload, uint32_t engine, uint32_t panel)
+static bool put_tail(FILE *out, const struct figures_drawing *d,
+                     const struct latency_line *lines, size_t count, const char *workload,
+                     uint32_t engine, uint32_t panel)
 {
     double total = 0, below = 0;
     bool is_sync = !strcmp(workload, "fillsync");
@@ -203,7 +204,7 @@ static bool put_tail(FILE *out, const struct bench_drawing *d, const struct late
     return total > 0;
 }
 
-int bench_write_latencies(struct bench_drawing *d)
+int figures_write_latencies(struct figures_drawing *d)
 {
     struct latency_line *lines = NULL;
     size_t count = 0;
@@ -242,14 +243,14 @@ static int by_value(const void *a, const void *b)
     return x->engine < y->engine ? -1 : 1;
 }
 
-static double factor_of(const struct bench_cell *cell, uint32_t which)
+static double factor_of(const struct figures_cell *cell, uint32_t which)
 {
     return which == 0   ? cell->write_factor
            : which == 1 ? cell->read_factor
                         : cell->space_factor;
 }
 
-int bench_write_amplification(struct bench_drawing *d)
+int figures_write_amplification(struct figures_drawing *d)
 {
     static const struct {
         const char *title, *first, *second;
@@ -271,7 +272,7 @@ int bench_write_amplification(struct bench_drawing *d)
         for (int choice = 0; choice < 2 && !count; choice++) {
             workload = choice ? panels[p].second : panels[p].first;
             for (uint32_t e = 0; e < d->engines_count; e++) {
-                const struct bench_cell *cell = bench_find(d, workload, e, d->keys_most);
+                const struct figures_cell *cell = figures_find(d, workload, e, d->keys_most);
                 double factor = cell ? factor_of(cell, p) : NAN;
                 if (factor > 0) found[count++] = (struct bar){factor, e};
             }
@@ -283,7 +284,7 @@ int bench_write_amplification(struct bench_drawing *d)
             /* A bar from 1 to the factor; below 1 it would run to the left. */
             fprintf(bars, "%.6g\t%u\t%u\t%u\n", found[i].value, i, found[i].engine, p);
             char text[64], value[32];
-            bench_short(found[i].value, value);
+            figures_short(found[i].value, value);
             snprintf(text, sizeof text, "%s  %s x", d->engines[found[i].engine], value);
             fprintf(names, "name%u_%u = ", p, i);
             plots_put_quoted(names, text);
@@ -301,18 +302,18 @@ int bench_write_amplification(struct bench_drawing *d)
 
 /* ---- growth: cost against the number of keys ---- */
 
-static double get_time(const struct bench_cell *cell)
+static double get_time(const struct figures_cell *cell)
 {
     return time_of(cell);
 }
-static double get_bytes(const struct bench_cell *cell)
+static double get_bytes(const struct figures_cell *cell)
 {
     return cell->operations > 0 ? cell->read_bytes / cell->operations : NAN;
 }
 
 static const struct {
     const char *workload, *title, *unit;
-    double (*value)(const struct bench_cell *cell);
+    double (*value)(const struct figures_cell *cell);
 } growth_panels[] = {
     {"readrandom", "one get", "ns", get_time},
     {"readrandom", "what one get reads", "bytes", get_bytes},
@@ -334,7 +335,7 @@ static int by_height(const void *a, const void *b)
 }
 
 /* Names at the ends of the lines, pushed apart where lines end together. */
-static void put_names(FILE *out, const struct bench_drawing *d, struct line_end *ends,
+static void put_names(FILE *out, const struct figures_drawing *d, struct line_end *ends,
                       uint32_t count, uint32_t panel, double decades)
 {
     double apart = decades * 0.095;
@@ -346,9 +347,9 @@ static void put_names(FILE *out, const struct bench_drawing *d, struct line_end 
         char value[32];
         const char *name = d->engines[ends[i].engine];
         if (growth_panels[panel].value == get_bytes)
-            bench_bytes(ends[i].value, value);
+            figures_bytes(ends[i].value, value);
         else
-            bench_time(ends[i].value, value);
+            figures_time(ends[i].value, value);
         fprintf(out,
                 "set label %u \"%s %s\" at %.6g,%.6g left offset 0.8,0 font ',11' textcolor "
                 "rgb '%s'\n",
@@ -359,19 +360,19 @@ static void put_names(FILE *out, const struct bench_drawing *d, struct line_end 
 
 static int by_keys(const void *a, const void *b)
 {
-    const struct bench_cell *x = *(const struct bench_cell *const *)a,
-                            *y = *(const struct bench_cell *const *)b;
+    const struct figures_cell *x = *(const struct figures_cell *const *)a,
+                              *y = *(const struct figures_cell *const *)b;
     return x->keys < y->keys ? -1 : x->keys > y->keys;
 }
 
 /* Points of one engine in one panel, in order of size; false: fewer than one. */
-static bool put_line(FILE *points, const struct bench_drawing *d, uint32_t panel,
+static bool put_line(FILE *points, const struct figures_drawing *d, uint32_t panel,
                      uint32_t engine, struct line_end *end, double *least, double *most)
 {
-    const struct bench_cell **found = NULL;
+    const struct figures_cell **found = NULL;
     size_t count = 0;
     for (size_t i = 0; i < d->count; i++) {
-        const struct bench_cell *cell = &d->cells[i];
+        const struct figures_cell *cell = &d->cells[i];
         if (cell->number != engine || strcmp(cell->workload, growth_panels[panel].workload) ||
             !(growth_panels[panel].value(cell) > 0))
             continue;
@@ -391,7 +392,7 @@ static bool put_line(FILE *points, const struct bench_drawing *d, uint32_t panel
     return count > 0;
 }
 
-int bench_write_growth(struct bench_drawing *d)
+int figures_write_growth(struct figures_drawing *d)
 {
     double few = INFINITY, many = 0;
     for (size_t i = 0; i < d->count; i++)

@@ -1,7 +1,7 @@
 /* What the files of the benchmark's plots share: the rows of bench.jsonl, engines in their
  * fixed order with fixed colours and shapes, the files of FOLDER/plots. */
-#ifndef FAULTLINE_REPORTS_BENCH_INTERNAL_H
-#define FAULTLINE_REPORTS_BENCH_INTERNAL_H
+#ifndef FAULTLINE_REPORTS_FIGURES_H
+#define FAULTLINE_REPORTS_FIGURES_H
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -13,7 +13,7 @@
 #define ENGINES_MAX 8
 
 /* What is read of one line; a figure that is null or absent is NAN. */
-struct bench_cell {
+struct figures_cell {
     char engine[24], workload[24];
     uint32_t number; /* of the engine, in the order of the drawing */
     double keys, operations, seconds, cpu_seconds, rate, cpu_rate;
@@ -21,11 +21,11 @@ struct bench_cell {
     double p50_ns, p99_ns;
 };
 
-struct bench_drawing {
+struct figures_drawing {
     struct drawing folder; /* for plots_open_in */
     json_t *about;         /* bench.json or fidelity.json */
     bool is_real;
-    struct bench_cell *cells;
+    struct figures_cell *cells;
     size_t count;
     const char *engines[ENGINES_MAX];
     uint32_t engines_count;
@@ -40,21 +40,21 @@ struct engine_look {
 const struct engine_look *engine_look(const char *name);
 
 /* bench.jsonl; 0 or -errno after a message. */
-int bench_read(struct bench_drawing *d);
-const struct bench_cell *bench_find(const struct bench_drawing *d, const char *workload,
-                                    uint32_t engine, double keys);
+int figures_read(struct figures_drawing *d);
+const struct figures_cell *figures_find(const struct figures_drawing *d, const char *workload,
+                                        uint32_t engine, double keys);
 /* "1.35M", "12.4k", "8.8". */
-const char *bench_short(double value, char out[32]);
+const char *figures_short(double value, char out[32]);
 /* "148 B", "2.3 kB". */
-const char *bench_bytes(double bytes, char out[32]);
+const char *figures_bytes(double bytes, char out[32]);
 /* "320 ns", "1.4 ms". */
-const char *bench_time(double ns, char out[32]);
+const char *figures_time(double ns, char out[32]);
 
 /* Each writes its data and parameters below FOLDER/plots; 1: there is something to draw, 0:
  * nothing, or -errno after a message. */
-int bench_write_rates(struct bench_drawing *d);
-int bench_write_latencies(struct bench_drawing *d);
-int bench_write_amplification(struct bench_drawing *d);
-int bench_write_growth(struct bench_drawing *d);
+int figures_write_rates(struct figures_drawing *d);
+int figures_write_latencies(struct figures_drawing *d);
+int figures_write_amplification(struct figures_drawing *d);
+int figures_write_growth(struct figures_drawing *d);
 
 #endif
