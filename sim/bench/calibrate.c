@@ -4,7 +4,7 @@
  * that a bad second spoils a little of each and not all of one. A cost that the simulated disk
  * holds as one number (a cached call) is the median of many short batches. A cost that it holds
  * as a distribution (a sync, a cold read) keeps every sample, outliers too: they are the tail.
- * What is found as a difference is the difference of lower deciles: where half of all syncs
+ * What is found as a difference is the difference of lower quartiles: where half of all syncs
  * wait for somebody else, medians differ by chance, but what one sync does more than another
  * still shows in those that were let through.
  *
@@ -500,10 +500,10 @@ static struct dist table(const struct samples *samples, double less, struct dist
         .kind = DIST_EMPIRICAL, .points = points, .points_count = CALIBRATE_POINTS};
 }
 
-/* What it takes when nothing comes between: the lower decile. */
+/* What it takes when nothing comes between: the lower quartile. */
 static double undisturbed(const struct calibration *c, enum calibrate_measure which)
 {
-    return (double)quantile(&c->samples[which], 100000);
+    return (double)quantile(&c->samples[which], 250000);
 }
 
 static double beyond(const struct calibration *c, enum calibrate_measure more,

@@ -59,7 +59,8 @@ struct task {
     struct bench_row *row;
     uint32_t batch_size;
     bool is_measured; /* false: a load; nobody counts, nothing ends it */
-    int64_t began_ns, began_cpu_ns, began_host_ns, began_host_cpu_ns;
+    int64_t began_ns, began_cpu_ns, began_host_ns, began_host_cpu_ns, began_wait_ns,
+        began_system_ns;
 };
 
 /* ---- messages ---- */
@@ -201,6 +202,8 @@ static void measure_begin(struct driver *d, struct task *task)
         row->device_read_bytes = proc_field("/proc/self/io", "read_bytes");
     }
     row->latency_every = 1;
+    task->began_wait_ns = host_wait_ns();
+    task->began_system_ns = host_system_ns();
     task->began_host_ns = host_mono_ns();
     task->began_host_cpu_ns = host_cpu_ns();
     task->began_ns = d->now_ns = place_now(place);
@@ -224,6 +227,8 @@ static void measure_end(struct driver *d, struct task *task)
     int64_t ended = place_now(place);
     row->elapsed_ns = ended - task->began_ns;
     row->host_elapsed_ns = host_mono_ns() - task->began_host_ns;
+    row->host_wait_ns = host_wait_ns() - task->began_wait_ns;
+    row->host_system_ns = host_system_ns() - task->began_system_ns;
     int64_t cpu = place_cpu(place), host_cpu = host_cpu_ns();
     engine_stats(d->engine, &row->stats);
     engine_properties(d->engine, take_property, row);
@@ -593,11 +598,12 @@ static int open_and_get(struct driver *d, struct task *task)
 static int run_reopen(struct driver *d, struct task *task)
 {
     struct bench_row *row = task->row;
-    int64_t elapsed = 0, cpu = 0, host_elapsed = 0, host_cpu = 0;
+    int64_t elapsed = 0, cpu = 0, host_elapsed = 0, host_cpu = 0, wait = 0, system = 0;
     store_close(d);
     measure_begin(d, task);
     for (uint32_t i = 0; i < REOPENS; i++) {
         store_close(d);
+        int64_t began_wait = host_wait_ns(), began_system = host_system_ns();
         int64_t began = place_now(&d->place), began_cpu = place_cpu(&d->place),
                 began_host = host_mono_ns(), began_host_cpu = host_cpu_ns();
         int err = open_and_get(d, task);
@@ -606,6 +612,8 @@ static int run_reopen(struct driver *d, struct task *task)
         cpu += place_cpu(&d->place) - began_cpu;
         host_elapsed += host_mono_ns() - began_host;
         host_cpu += host_cpu_ns() - began_host_cpu;
+        wait += host_wait_ns() - began_wait;
+        system += host_system_ns() - began_system;
         report_progress(d, task->workload, i + 1, REOPENS);
         if (elapsed > d->config->budget_ns) break;
     }
@@ -614,6 +622,8 @@ static int run_reopen(struct driver *d, struct task *task)
     row->cpu_ns = cpu;
     row->host_elapsed_ns = host_elapsed;
     row->host_cpu_ns = host_cpu;
+    row->host_wait_ns = wait;
+    row->host_system_ns = system;
     row->planned = REOPENS;
     return 0;
 }

@@ -40,9 +40,11 @@ struct bench_config {
     const void *options;            /* the engine's own struct; NULL: its defaults */
     const char *folder;             /* real: an existing folder that is the benchmark's alone */
     const struct disk_config *disk; /* simulated, instead of folder */
-    bool cpu_measured;   /* simulated: add the engine's CPU time on this host to virtual time */
-    uint64_t seed;       /* of the simulated disk */
-    uint64_t keys;       /* 1 .. BENCH_KEYS_MAX */
+    bool cpu_measured; /* simulated: add the engine's CPU time on this host to virtual time */
+    bool cpu_whole;    /* with cpu_measured: all that runs beside the disk counts, the driver's
+                          keys, values and checks too, as it does on real files */
+    uint64_t seed;     /* of the simulated disk */
+    uint64_t keys;     /* 1 .. BENCH_KEYS_MAX */
     uint32_t value_size; /* 1 .. BENCH_VALUE_SIZE_MAX */
     uint32_t batch_size; /* puts a batch; 0: what the workload says, else 1 */
     int64_t budget_ns; /* of the place's clock, for a workload other than a fill; then it stops
@@ -72,6 +74,9 @@ struct bench_row {
     int64_t close_ns;             /* of closing the store after writes; not in elapsed_ns, its
                                      CPU is in cpu_ns */
     int64_t host_elapsed_ns, host_cpu_ns;
+    int64_t host_system_ns; /* of host_cpu_ns: inside the kernel */
+    int64_t
+        host_wait_ns; /* of host_elapsed_ns: ready to run, and other processes had the CPUs */
     uint64_t puts, gets, entries;  /* entries: that scans returned */
     uint64_t user_write_bytes;     /* keys and values put */
     uint64_t user_read_bytes;      /* keys and values returned */

@@ -94,6 +94,8 @@ void bench_row_json(FILE *out, const struct bench_row *row, bool is_real)
                 row->properties[i].value);
     fputs("}", out);
     if (is_real) {
+        seconds(out, "system_seconds", row->host_system_ns);
+        seconds(out, "waited_seconds", row->host_wait_ns);
         count(out, "device_write_bytes", row->device_write_bytes);
         count(out, "device_read_bytes", row->device_read_bytes);
     } else {

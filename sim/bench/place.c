@@ -7,7 +7,9 @@
  * the monotonic clock, and only a segment longer than SUSPECT_NS is judged by the CPU clock:
  * both clocks were read together at a mark at most MARK_NS before, and whatever the CPU clock
  * has run less than the other since then was somebody else's. What reading the clock twice
- * costs is measured once and taken off each segment.
+ * costs is measured once and taken off each segment. With cpu_whole the driver's code counts
+ * like the engine's, so that nothing but the disk differs from a run on real files: the meter
+ * then runs from the start, and pauses in the vfs and for what only a simulation does.
  */
 #define _GNU_SOURCE
 #include "sim/bench/place.h"
@@ -16,6 +18,7 @@
 #include <ftw.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -43,6 +46,23 @@ int64_t host_mono_ns(void)
 int64_t host_cpu_ns(void)
 {
     return clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+}
+
+int64_t host_wait_ns(void)
+{
+    long long ran, waited = 0;
+    FILE *in = fopen("/proc/self/schedstat", "r");
+    if (!in) return 0;
+    if (fscanf(in, "%lld %lld", &ran, &waited) != 2) waited = 0;
+    fclose(in);
+    return waited;
+}
+
+int64_t host_system_ns(void)
+{
+    struct rusage usage;
+    if (getrusage(RUSAGE_SELF, &usage)) return 0;
+    return (int64_t)usage.ru_stime.tv_sec * NS_PER_S + usage.ru_stime.tv_usec * NS_PER_US;
 }
 
 /* ---- memory ---- */
@@ -102,6 +122,17 @@ void place_meter_end(struct place *place)
     disk_set_cursor(place->disk, disk_cursor(place->disk) + spent);
 }
 
+/* Around what a run on real files has no counterpart of. */
+static void meter_pause(struct place *place)
+{
+    if (place->meter.is_whole) place_meter_end(place);
+}
+
+static void meter_resume(struct place *place)
+{
+    if (place->meter.is_whole) meter_segment_begin(&place->meter);
+}
+
 /* The engine calls its vfs: its clock stops. Calls from outside the engine are nobody's. */
 static void meter_enter(void *context)
 {
@@ -115,7 +146,7 @@ static void meter_leave(void *context)
     meter_segment_begin(&place->meter);
 }
 
-static void meter_start(struct place *place)
+static void meter_start(struct place *place, bool is_whole)
 {
     struct place_meter *meter = &place->meter;
     int64_t least = INT64_MAX;
@@ -129,6 +160,8 @@ static void meter_start(struct place *place)
     place->counting.enter = meter_enter;
     place->counting.leave = meter_leave;
     place->counting.context = place;
+    meter->is_whole = is_whole;
+    meter_resume(place);
 }
 
 /* ---- life ---- */
@@ -165,7 +198,7 @@ int place_init(struct place *place, const struct bench_config *config)
     place->heap = heap_create(0);
     place->memory.inner = heap_allocator(place->heap);
     disk_open(place);
-    if (config->cpu_measured) meter_start(place);
+    if (config->cpu_measured) meter_start(place, config->cpu_whole);
     return 0;
 }
 
@@ -194,9 +227,11 @@ static int remove_one(const char *path, const struct stat *status, int type, str
 int place_wipe(struct place *place)
 {
     if (place->disk) {
+        meter_pause(place);
         disk_end(place->disk);
         disk_destroy(place->disk);
         disk_open(place);
+        meter_resume(place);
         return 0;
     }
     char path[sizeof place->root + sizeof PLACE_STORE + 1];
@@ -209,22 +244,29 @@ int place_wipe(struct place *place)
 void place_died(struct place *place)
 {
     CHECK(place->disk);
+    meter_pause(place);
     int64_t now = disk_end(place->disk) + 1;
     disk_crash(place->disk, now);
     heap_reset(place->heap);
     place->memory.bytes = 0;
     disk_begin(place->disk, now);
+    meter_resume(place);
 }
 
 /* ---- clocks and sizes ---- */
 
 int64_t place_now(struct place *place)
 {
-    return place->disk ? disk_cursor(place->disk) : host_mono_ns();
+    if (!place->disk) return host_mono_ns();
+    meter_pause(place);
+    int64_t now = disk_cursor(place->disk);
+    meter_resume(place);
+    return now;
 }
 
 int64_t place_cpu(struct place *place)
 {
+    if (place->meter.is_whole) place_now(place); /* up to here */
     if (place->meter.is_on) return place->meter.cpu_ns;
     return place->disk ? 0 : host_cpu_ns();
 }
@@ -232,9 +274,11 @@ int64_t place_cpu(struct place *place)
 void place_settle(struct place *place)
 {
     if (!place->disk) return;
+    meter_pause(place);
     int64_t cursor = disk_end(place->disk);
     disk_settle(place->disk, cursor);
     disk_begin(place->disk, cursor);
+    meter_resume(place);
 }
 
 static uint64_t block_bytes; /* nftw has no context */

@@ -32,6 +32,7 @@ struct place_memory {
  * place.c. */
 struct place_meter {
     bool is_on, in_engine;
+    bool is_whole; /* it runs whenever the disk does not, not only in calls of the engine */
     int64_t begun_ns, cpu_ns;          /* engine entered at; engine's CPU so far */
     int64_t mark_mono_ns, mark_cpu_ns; /* both clocks at one moment not long ago */
     int64_t pair_cost_ns;              /* of one begin and end by themselves */
@@ -70,14 +71,18 @@ void place_meter_begin(struct place *place);
 void place_meter_end(struct place *place);
 static inline void place_begin(struct place *place)
 {
-    if (place->meter.is_on) place_meter_begin(place);
+    if (place->meter.is_on && !place->meter.is_whole) place_meter_begin(place);
 }
 static inline void place_end(struct place *place)
 {
-    if (place->meter.is_on) place_meter_end(place);
+    if (place->meter.is_on && !place->meter.is_whole) place_meter_end(place);
 }
 
 int64_t host_mono_ns(void);
 int64_t host_cpu_ns(void); /* of this process, user and system */
+/* How long this process was ready to run and did not: others had the CPUs (the kernel's
+ * schedstat; 0 where there is none). */
+int64_t host_wait_ns(void);
+int64_t host_system_ns(void); /* CPU time of this process inside the kernel */
 
 #endif

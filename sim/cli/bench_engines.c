@@ -20,33 +20,20 @@
 #include "sim/bench/folder.h"
 #include "sim/campaign/result.h"
 #include "sim/campaign/run.h"
+#include "sim/cli/bench_fidelity.h"
 #include "sim/cli/bench_table.h"
 #include "sim/cli/cli.h"
 #include "sim/kernel/arena.h"
 #include "sim/kernel/check.h"
 
-#define LIST_MAX 64u
 #define REPEAT_MAX 99u
 #define SECONDS_MAX 86400u
-
-struct bench_input {
-    const char *real, *preset, *out;
-    const char *set[LIST_MAX];
-    size_t set_count;
-    const struct engine_ops *engines[LIST_MAX];
-    void *options[LIST_MAX]; /* one struct an engine */
-    size_t engines_count;
-    const struct bench_workload *workloads[LIST_MAX];
-    size_t workloads_count;
-    uint64_t keys[LIST_MAX];
-    size_t keys_count;
-    uint64_t value_size, batch_size, repeat, seed, budget_s;
-    bool json, cpu_measured, failed;
-};
 
 enum {
     KEY_REAL = 256,
     KEY_SIM,
+    KEY_FIDELITY,
+    KEY_DISK,
     KEY_CPU,
     KEY_ENGINES,
     KEY_WORKLOADS,
@@ -63,7 +50,15 @@ enum {
 
 static const struct argp_option arguments[] = {
     {"real", KEY_REAL, "DIR", 0, "measure on real files, in a folder of its own below DIR", 0},
-    {"sim", KEY_SIM, "PRESET", 0, "measure on a simulated disk, in virtual time", 0},
+    {"sim", KEY_SIM, "PRESET|FILE", 0,
+     "measure on a simulated disk, in virtual time: a preset, or what calibrate printed", 0},
+    {"fidelity", KEY_FIDELITY, "DIR", 0,
+     "measure in turns on real files below DIR and on a simulated disk calibrated there: how "
+     "far "
+     "the simulation is off",
+     0},
+    {"disk", KEY_DISK, "FILE", 0, "with --fidelity: that disk instead of calibrating (10 s)",
+     0},
     {"cpu", KEY_CPU, "measured|none", 0,
      "with --sim: add the engine's CPU time on this host to virtual time (none)", 0},
     {"engines", KEY_ENGINES, "A,B", 0, "these engines (all)", 0},
@@ -170,15 +165,25 @@ static bool add_keys(struct bench_input *input, const char *list)
     return true;
 }
 
-static bool preset_known(const char *name)
+/* A file has a dot or a slash in its name, a preset neither. */
+static bool disk_named(struct bench_input *input, const char *name)
 {
     const char *names[LIST_MAX];
     size_t count = 0;
     for (const struct disk_preset *p = disk_presets; p->name && count + 1 < LIST_MAX; p++)
         names[count++] = p->name;
     names[count] = NULL;
-    if (disk_preset_find(name)) return true;
-    cli_unknown("disk preset", name, nearest_word(name, names));
+    const struct disk_preset *found = disk_preset_find(name);
+    if (found) {
+        input->disk = found->config;
+        return true;
+    }
+    if (!strpbrk(name, "./"))
+        return cli_unknown("disk preset", name, nearest_word(name, names)), false;
+    struct scenario_errors errors = {0};
+    if (!input->arena) input->arena = arena_create();
+    if (disk_file_load(name, input->arena, &input->disk, &errors)) return true;
+    cli_print_errors(&errors);
     return false;
 }
 
@@ -200,7 +205,12 @@ static error_t take_option(int key, char *argument, struct argp_state *state)
     case KEY_REAL: input->real = argument; break;
     case KEY_SIM:
         input->preset = argument;
-        good = preset_known(argument);
+        good = disk_named(input, argument);
+        break;
+    case KEY_FIDELITY: input->fidelity = argument; break;
+    case KEY_DISK:
+        input->has_disk = true;
+        good = disk_named(input, argument);
         break;
     case KEY_CPU: good = cpu_word(input, argument); break;
     case KEY_ENGINES: good = add_engines(input, argument); break;
@@ -288,8 +298,14 @@ static bool fill_options(struct bench_input *input)
 static bool input_complete(struct bench_input *input)
 {
     if (input->failed) return false;
-    if (!input->real == !input->preset)
-        return cli_error("bench engines: give --real DIR or --sim PRESET"), false;
+    if (!!input->real + !!input->preset + !!input->fidelity != 1)
+        return cli_error("bench engines: give one of --real DIR, --sim PRESET and --fidelity "
+                         "DIR"),
+               false;
+    if (input->has_disk && !input->fidelity)
+        return cli_error("--disk goes with --fidelity"), false;
+    if (input->fidelity && input->keys_count > 1)
+        return cli_error("--fidelity takes one number of keys"), false;
     if (input->cpu_measured && !input->preset)
         return cli_error("--cpu measured goes with --sim: real files measure it anyway"), false;
     for (size_t i = 0; !input->engines_count && engine_registry[i]; i++)
@@ -302,6 +318,25 @@ static bool input_complete(struct bench_input *input)
 }
 
 /* ---- rounds ---- */
+
+struct bench_config bench_config_of(const struct bench_input *in, size_t engine, uint64_t keys,
+                                    const char *folder)
+{
+    struct bench_config config;
+    bench_config_init(&config, in->engines[engine]);
+    config.options = in->options[engine];
+    config.folder = folder;
+    config.disk = folder ? NULL : &in->disk;
+    config.cpu_measured = !folder && in->cpu_measured;
+    config.seed = in->seed;
+    config.keys = keys;
+    config.value_size = (uint32_t)in->value_size;
+    config.batch_size = (uint32_t)in->batch_size;
+    config.budget_ns = (int64_t)in->budget_s * NS_PER_S;
+    config.workloads = in->workloads;
+    config.workloads_count = in->workloads_count;
+    return config;
+}
 
 static volatile sig_atomic_t interrupted;
 static void interrupt(int number)
@@ -364,19 +399,8 @@ static int run_all(struct session *s, const char *folder)
     for (s->keys = 0; s->keys < in->keys_count; s->keys++)
         for (s->round = 0; s->round < in->repeat; s->round++)
             for (s->engine = 0; s->engine < in->engines_count; s->engine++) {
-                struct bench_config config;
-                bench_config_init(&config, in->engines[s->engine]);
-                config.options = in->options[s->engine];
-                config.folder = folder;
-                config.disk = in->preset ? &disk_preset_find(in->preset)->config : NULL;
-                config.cpu_measured = in->cpu_measured;
-                config.seed = in->seed;
-                config.keys = in->keys[s->keys];
-                config.value_size = (uint32_t)in->value_size;
-                config.batch_size = (uint32_t)in->batch_size;
-                config.budget_ns = (int64_t)in->budget_s * NS_PER_S;
-                config.workloads = in->workloads;
-                config.workloads_count = in->workloads_count;
+                struct bench_config config =
+                    bench_config_of(in, s->engine, in->keys[s->keys], folder);
                 s->filled = 0;
                 err = bench_run(&config, &watcher, error, sizeof error);
                 if (!err) continue;
@@ -470,8 +494,7 @@ static int write_folder(const struct bench_input *in, const struct bench_row **r
     return status ? status : write_about(in);
 }
 
-/* Zeroed, and not seen by the children, whose resident memory is measured. */
-static struct bench_row *rows_map(size_t size)
+struct bench_row *bench_rows_map(size_t size)
 {
     void *rows = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     CHECK(rows != MAP_FAILED);
@@ -494,7 +517,7 @@ static int measure(struct bench_input *in)
     struct session s = {.input = in};
     size_t size =
         in->keys_count * in->engines_count * in->workloads_count * in->repeat * sizeof *s.rows;
-    s.rows = rows_map(size);
+    s.rows = bench_rows_map(size);
     int status = run_all(&s, in->real ? folder.path : NULL);
     if (in->real) bench_folder_remove(&folder);
     sigaction(SIGINT, &old_int, NULL);
@@ -519,7 +542,7 @@ int bench_engines(int argc, char **argv)
     static const struct argp argp = {
         arguments,
         take_option,
-        "--real DIR | --sim PRESET",
+        "--real DIR | --sim PRESET | --fidelity DIR",
         "Measures the storage engines: rate, latency, amplification, memory, recovery. The "
         "workloads are those of db_bench and YCSB A to F; sim/bench/README.md tells what each "
         "does and how it is measured."
@@ -532,8 +555,10 @@ int bench_engines(int argc, char **argv)
     int status = EXIT_BAD_INPUT;
     if (cli_parse(&argp, argc, argv, &input, &status)) {
         status = EXIT_BAD_INPUT;
-        if (input_complete(&input)) status = measure(&input);
+        if (input_complete(&input))
+            status = input.fidelity ? bench_fidelity(&input) : measure(&input);
     }
+    if (input.arena) arena_destroy(input.arena);
     for (size_t i = 0; i < LIST_MAX; i++) free(input.options[i]);
     return status;
 }
