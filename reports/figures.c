@@ -103,8 +103,9 @@ static void remove_pictures(const char *folder)
 
 int figures_draw(const char *folder)
 {
-    struct figures_drawing d = {.folder = {.folder = folder}};
+    struct figures_drawing d = {0};
     char path[4096];
+    d.folder.folder = folder;
     int error = read_about(&d);
     bool is_result = !error, has_gnuplot = true;
     if (!error) error = figures_read(&d);

@@ -397,7 +397,7 @@ static void test_every_engine_does_every_workload_on_a_simulated_disk(void **sta
 
 static void forget_host(struct bench_row *row)
 {
-    row->host_cpu_ns = row->host_elapsed_ns = 0;
+    row->host_cpu_ns = row->host_elapsed_ns = row->host_wait_ns = row->host_system_ns = 0;
 }
 
 static void test_simulated_rows_are_the_same_each_time(void **state)
@@ -441,6 +441,33 @@ static void test_measured_cpu_is_added_to_virtual_time(void **state)
     /* All of the difference is the engine's, but for its close, which is not in elapsed_ns. */
     assert_true(rows[0].elapsed_ns - disk_alone <= rows[0].cpu_ns);
     assert_true(rows[0].cpu_ns <= rows[0].host_cpu_ns);
+    /* The driver's part too: more than the engine's, still no more than there was. */
+    int64_t engine_alone = rows[0].cpu_ns;
+    config.cpu_whole = true;
+    assert_int_equal(run(&config, "fillrandom"), 0);
+    assert_true(rows[0].cpu_ns > engine_alone);
+    assert_true(rows[0].elapsed_ns - disk_alone <= rows[0].cpu_ns);
+    assert_true(rows[0].cpu_ns <= rows[0].host_cpu_ns);
+}
+
+static void test_waiting_and_kernel_time_are_parts_of_the_clocks(void **state)
+{
+    (void)state;
+    struct bench_config config = toy_config(2000);
+    char folder[] = "/tmp/faultline-bench-wait-XX"
+                    "XXXX";
+    assert_non_null(mkdtemp(folder));
+    config.engine = engine_find("log");
+    config.folder = folder;
+    config.disk = NULL;
+    config.keys = 20000;
+    assert_int_equal(run(&config, "fillrandom reopen"), 0);
+    for (size_t i = 0; i < 2; i++) {
+        assert_true(rows[i].host_wait_ns >= 0);
+        assert_true(rows[i].host_wait_ns <= rows[i].host_elapsed_ns);
+        assert_true(rows[i].host_system_ns >= 0);
+    }
+    rmdir(folder);
 }
 
 static void test_the_budget_ends_reads_that_take_too_long(void **state)
@@ -619,6 +646,7 @@ int main(void)
         cmocka_unit_test(test_every_engine_does_every_workload_on_a_simulated_disk),
         cmocka_unit_test(test_simulated_rows_are_the_same_each_time),
         cmocka_unit_test(test_measured_cpu_is_added_to_virtual_time),
+        cmocka_unit_test(test_waiting_and_kernel_time_are_parts_of_the_clocks),
         cmocka_unit_test(test_the_budget_ends_reads_that_take_too_long),
         cmocka_unit_test(test_wrong_answers_are_found),
         cmocka_unit_test(test_failures_are_told_with_the_workload_and_the_engines_words),
