@@ -61,6 +61,12 @@ struct row {
                    "timeline=[{id: f, at: 1s, reboot: {node: a}}, {id: g, at: 2s, reboot: "    \
                    "{node: a}}, {id: h, at: 3s, reboot: {node: a}}]"
 #define SMALL_LSM "engine.name=lsm; engine.memtable_size=1KiB; workloads.w.value_size=100B"
+#define SMALL_TREE                                                                             \
+    "engine.name=btree; engine.page_size=512B; engine.cache_size=2KiB; engine.wal_size=1KiB; " \
+    "workloads.w.value_size=100B"
+#define ROT(id, from)                                                                          \
+    "{id: " id ", evidence: optional, at: 2s, bit_rot: {node: a, path: pages, offset: " from   \
+    ", size: 1KiB}}"
 #define SMALL_SEGMENTS "engine.segment_size=1KiB; workloads.w.value_size=100B"
 
 static const struct row rows[] = {
@@ -177,8 +183,8 @@ static const struct row rows[] = {
      "replication={scheme: none}; engine.name=log; " TIMELINE(
          "at: 1s, sync_error: {node: a, count: 1}"),
      "panic", "retry", NULL},
-    {"engine{lsm}.memtable_size", "engine.name=lsm; workloads.w.value_size=100B", "1KiB", "8MiB",
-     NULL},
+    {"engine{lsm}.memtable_size", "engine.name=lsm; workloads.w.value_size=100B", "1KiB",
+     "8MiB", NULL},
     {"engine{lsm}.table_size", SMALL_LSM "; engine.l0_trigger=2", "256B", "4MiB", NULL},
     {"engine{lsm}.block_size", SMALL_LSM, "64B", "4KiB", NULL},
     {"engine{lsm}.restart_interval", SMALL_LSM, "1", "16", NULL},
@@ -211,6 +217,17 @@ static const struct row rows[] = {
      NULL},
     {"engine{hash}.on_sync_failure",
      "replication={scheme: none}; " TIMELINE("at: 1s, sync_error: {node: a, count: 1}"),
+     "panic", "retry", NULL},
+    {"engine{btree}.page_size", SMALL_TREE, "512B", "2KiB", NULL},
+    {"engine{btree}.cache_size", SMALL_TREE, "2KiB", "64MiB", NULL},
+    {"engine{btree}.wal_size", SMALL_TREE, "2KiB", "32MiB", NULL},
+    {"engine{btree}.verify",
+     SMALL_TREE "; timeline=[" ROT("f", "2KiB") ", " ROT("g", "3KiB") ", " ROT(
+         "h", "4KiB") ", " ROT("i", "5KiB") ", " ROT("j", "6KiB") ", " ROT("k", "7KiB") "]",
+     "yes", "no", NULL},
+    {"engine{btree}.on_sync_failure",
+     "replication={scheme: none}; engine.name=btree; " TIMELINE(
+         "at: 1s, sync_error: {node: a, count: 1}"),
      "panic", "retry", NULL},
     {"replication{none}.fencing",
      "replication={scheme: none}; " LOCKS "; " TIMELINE("at: 1s, pause: {node: w}, for: 2s"),
@@ -732,6 +749,7 @@ static char *path_of(const struct row *row)
                  {".*", ".a"},
                  {"{lsm}", ""},
                  {"{hash}", ""},
+                 {"{btree}", ""},
                  {"{log}", ""},
                  {"{none}", ""},
                  {"{single_leader}", ""}};

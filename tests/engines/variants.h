@@ -82,7 +82,7 @@ static const struct {
     {"table_size", {NULL, "512B", "512B", "4KiB"}},
     {"block_size", {NULL, "128B", "256B", "1KiB"}},
     {"page_size", {NULL, "512B", "512B", "1KiB"}},
-    {"cache_size", {NULL, "512B", "4KiB", "16KiB"}},
+    {"cache_size", {NULL, "512B", "2KiB", "16KiB"}},
     {"wal_size", {NULL, "1KiB", "2KiB", "16KiB"}},
     {"level_base", {NULL, "512B", "512B", "8KiB"}},
     {"fanout", {NULL, "2", "2", "4"}},
