@@ -1,0 +1,93 @@
+/* Operations on named objects, as any client anywhere may have recorded them: what the
+ * consistency models of models.h judge. Ours are converted (operations_of_history); foreign
+ * files are read by sim/foreign.
+ *
+ * One operation is one call on one key. Its interval is (invoke, complete); completion
+ * OPERATION_OPEN: it never returned, and may take effect at any later time or never. Precedence
+ * is strict: a precedes b when a.complete < b.invoke; operations that touch are concurrent.
+ * Where a source has no clock, positions in the file are the times.
+ *
+ * Values are ids: VALUE_NONE is the initial value (absent, nil, 0, "" - as the source has it),
+ * equal ids are equal values. A list or set that was read is a slice of elements[].
+ */
+#ifndef FAULTLINE_SIM_CHECK_OPERATIONS_H
+#define FAULTLINE_SIM_CHECK_OPERATIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "sim/kernel/arena.h"
+
+#define OPERATION_OPEN INT64_MAX
+#define VALUE_NONE UINT64_C(0)
+
+/* What the object under a key is. */
+enum object_type {
+    OBJECT_REGISTER, /* read, write, compare_and_set; insert and delete too */
+    OBJECT_SET,      /* add, remove, read (all elements) */
+    OBJECT_COUNTER,  /* add (a signed amount), read */
+    OBJECT_QUEUE,    /* enqueue, dequeue */
+    OBJECT_LIST,     /* append, read (all elements) */
+    OBJECT_TEXT,     /* get, put, append of strings; VALUE_NONE is "" */
+    OBJECT_LOCK,     /* acquire, release */
+    OBJECT_TYPES
+};
+extern const char *const object_type_words[]; /* "register", "set", ..., NULL */
+
+enum operation_kind {
+    OPERATION_READ,
+    OPERATION_WRITE,
+    OPERATION_COMPARE_AND_SET, /* expected -> value */
+    OPERATION_INSERT,          /* a write that demands absence: compare_and_set of VALUE_NONE */
+    OPERATION_DELETE,          /* a write of VALUE_NONE */
+    OPERATION_ADD,             /* set: value is the element; counter: `amount` */
+    OPERATION_REMOVE,
+    OPERATION_ENQUEUE,
+    OPERATION_DEQUEUE, /* value: what came out; VALUE_NONE: the queue was empty */
+    OPERATION_APPEND,
+    OPERATION_ACQUIRE,
+    OPERATION_RELEASE,
+    OPERATION_KINDS
+};
+extern const char *const operation_kind_words[];
+
+enum operation_result {
+    RESULT_OK,
+    RESULT_FAIL,    /* answered, and the answer says something of the state: a compare_and_set
+                       that saw another value (`value_seen` when it said which), an insert of
+                       what is there, a delete or remove of what is not */
+    RESULT_UNKNOWN, /* never answered, or in doubt: complete is OPERATION_OPEN */
+    RESULT_VOID     /* certainly did not happen: constrains nothing, kept for pictures */
+};
+
+struct operation {
+    int64_t invoke, complete;
+    uint64_t value;    /* written, added, enqueued, appended; a read's or dequeue's answer */
+    uint64_t expected; /* compare_and_set */
+    uint64_t seen;     /* RESULT_FAIL with has_seen: the value that was there */
+    int64_t amount;    /* counter: added, or read */
+    uint32_t key, process;
+    uint32_t line;            /* of its invocation in the source, from 1 */
+    uint32_t elements, count; /* a list or set that was read: elements[elements..+count) */
+    uint8_t kind, result;
+    bool has_seen;
+};
+
+struct operations {
+    struct operation *items; /* in order of invoke, ties as in the source */
+    size_t count;
+    uint64_t *elements; /* value ids */
+    size_t elements_count;
+    uint32_t keys, processes; /* ids are below these */
+    uint64_t values;          /* likewise; id 0 is VALUE_NONE */
+    bool has_clock;           /* times are ns; else positions */
+    enum object_type type;
+    /* Names for people; NULL where the source has none. */
+    const char *(*key_name)(void *context, uint32_t key);
+    const char *(*value_name)(void *context, uint64_t value);
+    const char *(*process_name)(void *context, uint32_t process);
+    void *names;
+};
+
+#endif
