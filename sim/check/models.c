@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sim/check/causal.h"
 #include "sim/check/search.h"
 #include "sim/check/witness.h"
 #include "sim/check/zones.h"
@@ -109,6 +110,18 @@ const struct model model_table[] = {
      .implies = (const char *const[]){NULL},
      .types = ALL_TYPES,
      .check = check_linearizable},
+    {.name = "causal-convergent",
+     .doc = "CCv: causal, and all processes agree on one order of the writes",
+     .source = "Bouajjani, Enea, Guerraoui, Hamza, POPL 2017",
+     .implies = (const char *const[]){"causal", NULL},
+     .types = TYPE(OBJECT_REGISTER),
+     .check = check_causal_convergent},
+    {.name = "causal",
+     .doc = "CC: no operation sees the past of another without the past of that past",
+     .source = "Bouajjani, Enea, Guerraoui, Hamza, POPL 2017",
+     .implies = (const char *const[]){NULL},
+     .types = TYPE(OBJECT_REGISTER),
+     .check = check_causal},
     {0},
 };
 

@@ -7,8 +7,9 @@
  * is strict: a precedes b when a.complete < b.invoke; operations that touch are concurrent.
  * Where a source has no clock, positions in the file are the times.
  *
- * Values are ids: VALUE_NONE is the initial value (absent, nil, 0, "" - as the source has it),
- * equal ids are equal values. A list or set that was read is a slice of elements[].
+ * Values are ids: VALUE_NONE is the initial value (absent, nil, 0, "" - as the source has it).
+ * Under one key equal ids are equal values; an id belongs to one key (17 under x and 17 under y
+ * have two), VALUE_NONE to all. A list or set that was read is a slice of elements[].
  */
 #ifndef FAULTLINE_SIM_CHECK_OPERATIONS_H
 #define FAULTLINE_SIM_CHECK_OPERATIONS_H
