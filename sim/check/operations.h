@@ -82,9 +82,12 @@ struct operations {
     size_t elements_count;
     uint32_t keys, processes; /* ids are below these */
     uint64_t values;          /* likewise; id 0 is VALUE_NONE */
-    bool has_clock;           /* times are ns; else positions */
+    bool has_clock;           /* times are ns; else positions in the file */
+    bool has_real_time;       /* intervals say what preceded what; else only the order within a
+                                 process is known */
     enum object_type type;
-    /* Names for people; NULL where the source has none. */
+    /* Names for people; NULL where the source has none. Of OBJECT_TEXT the value's name is
+     * the string itself. */
     const char *(*key_name)(void *context, uint32_t key);
     const char *(*value_name)(void *context, uint64_t value);
     const char *(*process_name)(void *context, uint32_t process);

@@ -1,0 +1,235 @@
+/* Histories as maps, one an event: Jepsen's EDN (jepsen.io; also Knossos, Elle, Porcupine's kv
+ * logs and Maelstrom), and the same as JSON.
+ *
+ *     {:process 3, :type :invoke, :f :cas, :value [1 2], :time 341, :index 7}
+ *
+ * in a vector, or one a line. `type` is invoke, ok, fail or info. An independent history names
+ * the key in the value, [key value]; a store names it in :key. A transaction (`f` txn, or a
+ * value of micro-operations [:r k nil] [:w k 1] [:append k 1]) is judged when it has one
+ * operation; of more the first is remembered, and the caller says that it is out of scope.
+ *
+ * Whether values are [key value] is decided by the first operation that writes: add, write and
+ * append of a vector of two; a compare-and-set whose second item is a vector.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "sim/foreign/builder.h"
+
+#define LOOK_AHEAD 1000 /* forms that the decision may need */
+
+struct word {
+    const char *text;
+    enum operation_kind kind;
+};
+static const struct word words[] = {
+    {"read", OPERATION_READ},
+    {"r", OPERATION_READ},
+    {"get", OPERATION_READ},
+    {"write", OPERATION_WRITE},
+    {"w", OPERATION_WRITE},
+    {"put", OPERATION_WRITE},
+    {"set", OPERATION_WRITE},
+    {"cas", OPERATION_COMPARE_AND_SET},
+    {"compare-and-set", OPERATION_COMPARE_AND_SET},
+    {"insert", OPERATION_INSERT},
+    {"delete", OPERATION_DELETE},
+    {"add", OPERATION_ADD},
+    {"inc", OPERATION_ADD},
+    {"remove", OPERATION_REMOVE},
+    {"enqueue", OPERATION_ENQUEUE},
+    {"dequeue", OPERATION_DEQUEUE},
+    {"append", OPERATION_APPEND},
+    {"acquire", OPERATION_ACQUIRE},
+    {"lock", OPERATION_ACQUIRE},
+    {"release", OPERATION_RELEASE},
+    {"unlock", OPERATION_RELEASE},
+};
+#define WORDS (sizeof words / sizeof *words)
+
+struct shape {
+    bool is_independent, is_decided;
+};
+
+static const struct word *word_find(const struct datum *f)
+{
+    for (size_t i = 0; i < WORDS; i++)
+        if (datum_is(f, words[i].text)) return &words[i];
+    return NULL;
+}
+
+static bool is_vector(const struct datum *d, uint32_t count)
+{
+    return d && d->kind == DATUM_VECTOR && d->count == count;
+}
+
+/* ---- what the file is ---- */
+
+static void look(struct shape *shape, struct builder *b, const struct datum *form)
+{
+    const struct datum *f = datum_get(form, "f"), *value = datum_get(form, "value");
+    const struct word *word = f ? word_find(f) : NULL;
+    if (!word) return;
+    if (datum_get(form, "key")) {
+        b->is_store = true;
+        shape->is_decided = true;
+        if (word->kind == OPERATION_APPEND) b->is_text = true;
+        return;
+    }
+    if (!value || value->kind == DATUM_NIL) return;
+    switch (word->kind) {
+    case OPERATION_WRITE:
+    case OPERATION_ADD:
+    case OPERATION_APPEND:
+        shape->is_independent = is_vector(value, 2);
+        shape->is_decided = true;
+        break;
+    case OPERATION_COMPARE_AND_SET:
+        shape->is_independent = is_vector(value, 2) && is_vector(&value->items[1], 2);
+        shape->is_decided = true;
+        break;
+    default: break;
+    }
+}
+
+static void look_ahead(struct shape *shape, struct builder *b, struct datum_parser parser)
+{
+    struct datum form;
+    parser.blocks = NULL;
+    parser.stack = NULL;
+    parser.stack_capacity = 0;
+    for (int i = 0; i < LOOK_AHEAD && !shape->is_decided && datum_next(&parser, &form) == 1;
+         i++)
+        look(shape, b, &form);
+    /* A store may append later than its first put. */
+    for (int i = 0;
+         i < LOOK_AHEAD && b->is_store && !b->is_text && datum_next(&parser, &form) == 1; i++)
+        look(shape, b, &form);
+    datum_parser_deinit(&parser);
+}
+
+/* ---- events ---- */
+
+static bool is_transaction(const struct datum *f, const struct datum *value)
+{
+    if (f && (datum_is(f, "txn") || datum_is(f, "transfer"))) return true;
+    if (f && f->kind != DATUM_NIL) return false;
+    return value && value->kind == DATUM_VECTOR && value->count &&
+           value->items[0].kind == DATUM_VECTOR;
+}
+
+static bool event_word(struct builder *b, const struct datum *f, struct event *event)
+{
+    const struct word *word = word_find(f);
+    if (word) {
+        event->kind = word->kind;
+        return true;
+    }
+    return builder_fail(b, f->line, f->column,
+                        "operation '%.*s' is not known here (read, write, cas, add, remove, "
+                        "append, enqueue, dequeue, acquire, release, txn)",
+                        (int)(f->count < 40 ? f->count : 40), f->text ? f->text : "");
+}
+
+/* A transaction of one micro-operation as that operation. */
+static bool event_transaction(struct builder *b, const struct datum *value, struct event *event,
+                              bool *is_skipped)
+{
+    *is_skipped = false;
+    if (!is_vector(value, 1) || value->items[0].kind != DATUM_VECTOR ||
+        value->items[0].count != 3) {
+        if (!b->out->transaction_line) b->out->transaction_line = event->line;
+        *is_skipped = true;
+        return true;
+    }
+    const struct datum *items = value->items[0].items;
+    if (!event_word(b, &items[0], event)) return false;
+    event->key = builder_key_datum(b, &items[1]);
+    event->value = &items[2];
+    return true;
+}
+
+static bool form_read(struct builder *b, const struct shape *shape, const struct datum *form)
+{
+    static const char *const types[] = {"invoke", "ok", "fail", "info"};
+    struct event event = {.line = form->line};
+    if (form->kind != DATUM_MAP)
+        return builder_fail(b, form->line, form->column, "an event is a map; this is none");
+    const struct datum *process = datum_get(form, "process"), *type = datum_get(form, "type"),
+                       *f = datum_get(form, "f"), *value = datum_get(form, "value"),
+                       *key = datum_get(form, "key");
+    if (!type)
+        return builder_fail(b, form->line, form->column,
+                            "an event without :type (invoke, ok, fail or info)");
+    size_t t = 0;
+    while (t < 4 && !datum_is(type, types[t])) t++;
+    if (t == 4)
+        return builder_fail(
+            b, type->line, type->column, "type '%.*s' is none of invoke, ok, fail, info",
+            (int)(type->count < 40 ? type->count : 40), type->text ? type->text : "");
+    event.type = (enum event_type)t;
+    if (process && process->kind != DATUM_INT) {
+        b->out->skipped++; /* :nemesis and its like */
+        return true;
+    }
+    if (is_transaction(f, value) && !process && value && value->count > 1) {
+        if (!b->out->transaction_line) b->out->transaction_line = form->line;
+        return true;
+    }
+    if (!process) return builder_fail(b, form->line, form->column, "an event without :process");
+    if (!f && !is_transaction(f, value))
+        return builder_fail(b, form->line, form->column,
+                            "an event without :f: which operation is it?");
+    char name[24];
+    int size = snprintf(name, sizeof name, "%lld", (long long)process->number);
+    event.process = builder_process(b, name, (size_t)size);
+    event.value = value;
+    if (is_transaction(f, value)) {
+        bool is_skipped;
+        if (!event_transaction(b, value, &event, &is_skipped)) return false;
+        return is_skipped || builder_event(b, &event);
+    }
+    if (!event_word(b, f, &event)) return false;
+    if (key) {
+        event.key = builder_key_datum(b, key);
+    } else if (shape->is_independent && value && value->kind != DATUM_NIL) {
+        uint32_t open = b->open[event.process];
+        bool answers = event.type != EVENT_INVOKE && open != NO_OPERATION;
+        if (is_vector(value, 2)) {
+            event.key = builder_key_datum(b, &value->items[0]);
+            event.value = &value->items[1];
+        }
+        /* Some answer with the bare value: it belongs to the key that was asked for. */
+        if (answers && (!is_vector(value, 2) || event.key != b->items[open].key)) {
+            event.key = b->items[open].key;
+            event.value = value;
+        } else if (!is_vector(value, 2)) {
+            return builder_fail(b, value->line, value->column,
+                                "the values of this history are [key value]; this is none");
+        }
+    } else {
+        event.key = builder_key(b, "", 0);
+    }
+    return builder_event(b, &event);
+}
+
+bool read_forms(struct builder *b, enum datum_syntax syntax, const char *text, size_t size)
+{
+    struct datum_parser parser;
+    struct datum form;
+    struct shape shape = {0};
+    int did;
+    bool is_read = true;
+    datum_parser_init(&parser, syntax, text, size);
+    datum_open(&parser);
+    look_ahead(&shape, b, parser);
+    while (is_read && (did = datum_next(&parser, &form)) != 0) {
+        if (did < 0)
+            is_read =
+                builder_fail(b, parser.error_line, parser.error_column, "%s", parser.error);
+        else
+            is_read = form_read(b, &shape, &form);
+    }
+    datum_parser_deinit(&parser);
+    return is_read;
+}
