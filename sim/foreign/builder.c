@@ -323,6 +323,17 @@ void builder_deinit(struct builder *b)
     free(b->scratch);
 }
 
+void builder_restart(struct builder *b)
+{
+    const struct foreign_options *options = b->options;
+    struct foreign *out = b->out;
+    const char *format = out->format;
+    builder_deinit(b);
+    foreign_deinit(out);
+    out->format = format;
+    builder_init(b, options, out);
+}
+
 static enum object_type type_guess(const struct builder *b)
 {
     uint32_t kinds = b->kinds;

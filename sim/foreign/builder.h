@@ -34,6 +34,7 @@ void builder_init(struct builder *b, const struct foreign_options *options,
 /* Moves all into the foreign: decides the type, sorts by invoke. */
 bool builder_finish(struct builder *b);
 void builder_deinit(struct builder *b);
+void builder_restart(struct builder *b); /* forgets all that was read */
 
 uint32_t builder_key(struct builder *b, const char *text, size_t size);
 uint32_t builder_key_datum(struct builder *b, const struct datum *datum);

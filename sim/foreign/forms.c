@@ -9,7 +9,8 @@
  * operation; of more the first is remembered, and the caller says that it is out of scope.
  *
  * Whether values are [key value] is decided by the first operation that writes: add, write and
- * append of a vector of two; a compare-and-set whose second item is a vector.
+ * append of a vector of two; a compare-and-set whose second item is a vector. When a later
+ * value is none, the vectors were plain values, and the file is read again that way.
  */
 #include <stdio.h>
 #include <string.h>
@@ -49,6 +50,7 @@ static const struct word words[] = {
 
 struct shape {
     bool is_independent, is_decided;
+    bool is_refuted; /* some value was no [key value] after all */
 };
 
 static const struct word *word_find(const struct datum *f)
@@ -149,7 +151,7 @@ static bool event_transaction(struct builder *b, const struct datum *value, stru
     return true;
 }
 
-static bool form_read(struct builder *b, const struct shape *shape, const struct datum *form)
+static bool form_read(struct builder *b, struct shape *shape, const struct datum *form)
 {
     static const char *const types[] = {"invoke", "ok", "fail", "info"};
     struct event event = {.line = form->line};
@@ -193,43 +195,45 @@ static bool form_read(struct builder *b, const struct shape *shape, const struct
     if (key) {
         event.key = builder_key_datum(b, key);
     } else if (shape->is_independent && value && value->kind != DATUM_NIL) {
-        uint32_t open = b->open[event.process];
-        bool answers = event.type != EVENT_INVOKE && open != NO_OPERATION;
-        if (is_vector(value, 2)) {
-            event.key = builder_key_datum(b, &value->items[0]);
-            event.value = &value->items[1];
+        if (!is_vector(value, 2)) {
+            shape->is_refuted = true;
+            return false;
         }
-        /* Some answer with the bare value: it belongs to the key that was asked for. */
-        if (answers && (!is_vector(value, 2) || event.key != b->items[open].key)) {
-            event.key = b->items[open].key;
-            event.value = value;
-        } else if (!is_vector(value, 2)) {
-            return builder_fail(b, value->line, value->column,
-                                "the values of this history are [key value]; this is none");
-        }
+        event.key = builder_key_datum(b, &value->items[0]);
+        event.value = &value->items[1];
     } else {
         event.key = builder_key(b, "", 0);
     }
     return builder_event(b, &event);
 }
 
-bool read_forms(struct builder *b, enum datum_syntax syntax, const char *text, size_t size)
+static bool forms_read(struct builder *b, enum datum_syntax syntax, const char *text,
+                       size_t size, struct shape *shape)
 {
     struct datum_parser parser;
     struct datum form;
-    struct shape shape = {0};
     int did;
     bool is_read = true;
     datum_parser_init(&parser, syntax, text, size);
     datum_open(&parser);
-    look_ahead(&shape, b, parser);
+    look_ahead(shape, b, parser);
+    if (shape->is_refuted) shape->is_independent = shape->is_refuted = false;
     while (is_read && (did = datum_next(&parser, &form)) != 0) {
         if (did < 0)
             is_read =
                 builder_fail(b, parser.error_line, parser.error_column, "%s", parser.error);
         else
-            is_read = form_read(b, &shape, &form);
+            is_read = form_read(b, shape, &form);
     }
     datum_parser_deinit(&parser);
     return is_read;
+}
+
+bool read_forms(struct builder *b, enum datum_syntax syntax, const char *text, size_t size)
+{
+    struct shape shape = {0};
+    bool is_read = forms_read(b, syntax, text, size, &shape);
+    if (is_read || !shape.is_refuted) return is_read;
+    builder_restart(b);
+    return forms_read(b, syntax, text, size, &shape);
 }
