@@ -51,7 +51,7 @@ struct chain { /* the writes of one key by one session, in its order */
 };
 
 struct causal {
-    const struct operations *operations;
+    const struct ops *operations;
     struct model_verdict *verdict;
     struct node *nodes; /* in order of invoke */
     uint32_t count, sessions, writes;
@@ -74,32 +74,31 @@ struct causal {
 
 /* ---- building ---- */
 
-static bool node_reads(const struct operation *op, uint64_t *value)
+static bool node_reads(const struct op *op, uint64_t *value)
 {
     if (op->result == RESULT_FAIL) {
         *value = op->seen;
         return op->has_seen;
     }
-    *value = op->kind == OPERATION_COMPARE_AND_SET ? op->expected
-             : op->kind == OPERATION_INSERT        ? VALUE_NONE
-                                                   : op->value;
-    if (op->kind == OPERATION_READ) return op->result == RESULT_OK;
-    return op->kind == OPERATION_COMPARE_AND_SET || op->kind == OPERATION_INSERT;
+    *value = op->kind == OP_COMPARE_AND_SET ? op->expected
+             : op->kind == OP_INSERT        ? VALUE_NONE
+                                            : op->value;
+    if (op->kind == OP_READ) return op->result == RESULT_OK;
+    return op->kind == OP_COMPARE_AND_SET || op->kind == OP_INSERT;
 }
 
-static bool node_writes(const struct operation *op)
+static bool node_writes(const struct op *op)
 {
     return (op->result == RESULT_OK || op->result == RESULT_UNKNOWN) &&
-           (op->kind == OPERATION_WRITE || op->kind == OPERATION_COMPARE_AND_SET ||
-            op->kind == OPERATION_INSERT);
+           (op->kind == OP_WRITE || op->kind == OP_COMPARE_AND_SET || op->kind == OP_INSERT);
 }
 
 /* Marks the values that somebody saw. */
-static uint8_t *values_seen(const struct operations *operations)
+static uint8_t *values_seen(const struct ops *operations)
 {
     uint8_t *seen = xcalloc(operations->values + 1, 1);
     for (size_t i = 0; i < operations->count; i++) {
-        const struct operation *op = &operations->items[i];
+        const struct op *op = &operations->items[i];
         uint64_t value;
         if (op->result == RESULT_VOID || op->result == RESULT_UNKNOWN) continue;
         if (node_reads(op, &value)) seen[value] = 1;
@@ -109,7 +108,7 @@ static uint8_t *values_seen(const struct operations *operations)
     for (bool changed = true; changed;) {
         changed = false;
         for (size_t i = operations->count; i-- > 0;) {
-            const struct operation *op = &operations->items[i];
+            const struct op *op = &operations->items[i];
             uint64_t value;
             if (op->result != RESULT_UNKNOWN || !node_writes(op) || !seen[op->value] ||
                 !node_reads(op, &value) || seen[value])
@@ -124,7 +123,7 @@ static uint8_t *values_seen(const struct operations *operations)
 /* False: not for this test; the verdict says why. */
 static bool nodes_build(struct causal *c)
 {
-    const struct operations *operations = c->operations;
+    const struct ops *operations = c->operations;
     uint8_t *seen = values_seen(operations);
     c->nodes = xmalloc((operations->count + 1) * sizeof *c->nodes);
     c->writer_of = xmalloc((operations->values + 1) * sizeof *c->writer_of);
@@ -133,11 +132,11 @@ static bool nodes_build(struct causal *c)
     c->session_start = xcalloc((size_t)c->sessions + 2, sizeof *c->session_start);
     bool is_suited = true;
     for (uint32_t i = 0; i < operations->count && is_suited; i++) {
-        const struct operation *op = &operations->items[i];
+        const struct op *op = &operations->items[i];
         uint64_t value;
         if (op->result == RESULT_VOID) continue;
         if (op->result == RESULT_UNKNOWN && (!node_writes(op) || !seen[op->value])) {
-            is_suited = op->kind != OPERATION_DELETE;
+            is_suited = op->kind != OP_DELETE;
             continue;
         }
         bool reads = node_reads(op, &value), writes = node_writes(op);
@@ -177,7 +176,7 @@ static bool reads_bind(struct causal *c)
 {
     for (uint32_t n = 0; n < c->count; n++) {
         struct node *node = &c->nodes[n];
-        const struct operation *op = &c->operations->items[node->op];
+        const struct op *op = &c->operations->items[node->op];
         uint64_t value;
         node->reads_from = NONE;
         if (!node_reads(op, &value)) continue;
@@ -203,7 +202,7 @@ static int chain_order(const void *left, const void *right)
 /* Writes by key and session. */
 static void chains_build(struct causal *c)
 {
-    const struct operation *items = c->operations->items;
+    const struct op *items = c->operations->items;
     uint32_t keys = c->operations->keys;
     uint32_t *start = xcalloc((size_t)keys + 2, sizeof *start);
     uint64_t *sorted = xmalloc((c->writes + 1) * sizeof *sorted); /* session, then node */
@@ -567,7 +566,7 @@ static void causal_judge(struct causal *c)
     c->verdict->violations = 0;
 }
 
-static void judge(const struct operations *operations, const struct model_limits *limits,
+static void judge(const struct ops *operations, const struct model_limits *limits,
                   struct model_verdict *verdict, bool is_convergent)
 {
     uint64_t memory_max =
@@ -603,14 +602,14 @@ done:
     causal_free(&c);
 }
 
-void check_causal(const struct operations *operations, const struct model_limits *limits,
+void check_causal(const struct ops *operations, const struct model_limits *limits,
                   struct model_verdict *verdict)
 {
     judge(operations, limits, verdict, false);
 }
 
-void check_causal_convergent(const struct operations *operations,
-                             const struct model_limits *limits, struct model_verdict *verdict)
+void check_causal_convergent(const struct ops *operations, const struct model_limits *limits,
+                             struct model_verdict *verdict)
 {
     judge(operations, limits, verdict, true);
 }

@@ -5,10 +5,9 @@
 
 #include "sim/check/models.h"
 
-void check_causal(const struct operations *operations, const struct model_limits *limits,
+void check_causal(const struct ops *operations, const struct model_limits *limits,
                   struct model_verdict *verdict); /* CC */
-void check_causal_convergent(const struct operations *operations,
-                             const struct model_limits *limits,
+void check_causal_convergent(const struct ops *operations, const struct model_limits *limits,
                              struct model_verdict *verdict); /* CCv */
 
 #endif

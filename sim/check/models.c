@@ -25,7 +25,7 @@ struct by_key {
     uint32_t *start; /* [keys + 1] */
 };
 
-static void by_key_init(struct by_key *by, const struct operations *operations)
+static void by_key_init(struct by_key *by, const struct ops *operations)
 {
     CHECK(operations->count < UINT32_MAX);
     by->ops = xmalloc((operations->count + 1) * sizeof *by->ops);
@@ -44,8 +44,8 @@ static void by_key_deinit(struct by_key *by)
 
 /* ---- linearizability ---- */
 
-static void check_linearizable(const struct operations *operations,
-                               const struct model_limits *limits, struct model_verdict *verdict)
+static void check_linearizable(const struct ops *operations, const struct model_limits *limits,
+                               struct model_verdict *verdict)
 {
     struct by_key by;
     struct zones zones;
@@ -132,7 +132,7 @@ const struct model *model_find(const char *name)
     return NULL;
 }
 
-void model_check(const struct model *model, const struct operations *operations,
+void model_check(const struct model *model, const struct ops *operations,
                  const struct model_limits *limits, struct model_verdict *verdict)
 {
     memset(verdict, 0, sizeof *verdict);

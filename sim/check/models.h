@@ -56,12 +56,12 @@ struct model {
     const char *name, *doc, *source;
     const char *const *implies; /* names of the next weaker models, NULL-terminated */
     uint32_t types;             /* bit set of enum object_type that it can judge */
-    void (*check)(const struct operations *operations, const struct model_limits *limits,
+    void (*check)(const struct ops *operations, const struct model_limits *limits,
                   struct model_verdict *verdict);
 };
 extern const struct model model_table[]; /* strongest first; ends with name NULL */
 const struct model *model_find(const char *name);
-void model_check(const struct model *model, const struct operations *operations,
+void model_check(const struct model *model, const struct ops *operations,
                  const struct model_limits *limits, struct model_verdict *verdict);
 
 #endif

@@ -31,7 +31,7 @@ struct step { /* what (state, op) led to */
 };
 
 struct objects {
-    const struct operations *operations;
+    const struct ops *operations;
     struct content *contents; /* contents[0] is empty */
     size_t contents_count, contents_capacity;
     unsigned char *bytes;
@@ -103,7 +103,7 @@ static uint64_t intern(struct objects *objects, const unsigned char *data, size_
     return content;
 }
 
-struct objects *objects_create(const struct operations *operations)
+struct objects *objects_create(const struct ops *operations)
 {
     struct objects *objects = xcalloc(1, sizeof *objects);
     objects->operations = operations;
@@ -216,7 +216,7 @@ static uint64_t sequence_replace(struct objects *objects, uint64_t state, size_t
 
 static bool sequence_equals(const struct objects *objects, uint64_t state, uint32_t op)
 {
-    const struct operation *o = &objects->operations->items[op];
+    const struct op *o = &objects->operations->items[op];
     const struct content *c = &objects->contents[state];
     return c->size == o->count * sizeof(uint64_t) &&
            (c->size == 0 || memcmp(objects->bytes + c->start,
@@ -225,31 +225,31 @@ static bool sequence_equals(const struct objects *objects, uint64_t state, uint3
 
 /* ---- specifications ---- */
 
-static bool register_step(uint64_t state, const struct operation *o, uint64_t *next)
+static bool register_step(uint64_t state, const struct op *o, uint64_t *next)
 {
     *next = state;
     if (o->result == RESULT_FAIL) {
         if (o->has_seen) return state == o->seen;
-        if (o->kind == OPERATION_DELETE) return state == VALUE_NONE;
-        return state != (o->kind == OPERATION_INSERT ? VALUE_NONE : o->expected);
+        if (o->kind == OP_DELETE) return state == VALUE_NONE;
+        return state != (o->kind == OP_INSERT ? VALUE_NONE : o->expected);
     }
     switch (o->kind) {
-    case OPERATION_READ: return state == o->value;
-    case OPERATION_WRITE: *next = o->value; return true;
-    case OPERATION_DELETE: *next = VALUE_NONE; return true;
-    case OPERATION_INSERT:
-    case OPERATION_COMPARE_AND_SET:
+    case OP_READ: return state == o->value;
+    case OP_WRITE: *next = o->value; return true;
+    case OP_DELETE: *next = VALUE_NONE; return true;
+    case OP_INSERT:
+    case OP_COMPARE_AND_SET:
         *next = o->value;
-        return state == (o->kind == OPERATION_INSERT ? VALUE_NONE : o->expected);
+        return state == (o->kind == OP_INSERT ? VALUE_NONE : o->expected);
     default: return false;
     }
 }
 
 static bool set_step(struct objects *objects, uint64_t state, uint32_t op, uint64_t *next)
 {
-    const struct operation *o = &objects->operations->items[op];
+    const struct op *o = &objects->operations->items[op];
     *next = state;
-    if (o->kind == OPERATION_READ) return sequence_equals(objects, state, op);
+    if (o->kind == OP_READ) return sequence_equals(objects, state, op);
     size_t low = 0, high = sequence_count(objects, state);
     while (low < high) {
         size_t middle = low + (high - low) / 2;
@@ -260,25 +260,25 @@ static bool set_step(struct objects *objects, uint64_t state, uint32_t op, uint6
     }
     bool is_member =
         low < sequence_count(objects, state) && sequence_at(objects, state, low) == o->value;
-    if (o->result == RESULT_FAIL) return o->kind == OPERATION_ADD ? is_member : !is_member;
-    if (o->kind == OPERATION_ADD && !is_member)
+    if (o->result == RESULT_FAIL) return o->kind == OP_ADD ? is_member : !is_member;
+    if (o->kind == OP_ADD && !is_member)
         *next = sequence_replace(objects, state, low, 0, true, o->value);
-    if (o->kind == OPERATION_REMOVE && is_member)
+    if (o->kind == OP_REMOVE && is_member)
         *next = sequence_replace(objects, state, low, 1, false, 0);
-    return o->kind == OPERATION_ADD || o->kind == OPERATION_REMOVE;
+    return o->kind == OP_ADD || o->kind == OP_REMOVE;
 }
 
 static bool queue_step(struct objects *objects, uint64_t state, uint32_t op, uint64_t *next)
 {
-    const struct operation *o = &objects->operations->items[op];
+    const struct op *o = &objects->operations->items[op];
     size_t count = sequence_count(objects, state);
     *next = state;
-    if (o->kind == OPERATION_ENQUEUE) {
+    if (o->kind == OP_ENQUEUE) {
         if (o->result == RESULT_FAIL) return false;
         *next = sequence_replace(objects, state, count, 0, true, o->value);
         return true;
     }
-    if (o->kind != OPERATION_DEQUEUE) return false;
+    if (o->kind != OP_DEQUEUE) return false;
     if (o->result == RESULT_FAIL || (o->result == RESULT_OK && o->value == VALUE_NONE))
         return count == 0;
     if (count == 0) return false;
@@ -290,29 +290,27 @@ static bool queue_step(struct objects *objects, uint64_t state, uint32_t op, uin
 
 static bool list_step(struct objects *objects, uint64_t state, uint32_t op, uint64_t *next)
 {
-    const struct operation *o = &objects->operations->items[op];
+    const struct op *o = &objects->operations->items[op];
     *next = state;
-    if (o->kind == OPERATION_READ) return sequence_equals(objects, state, op);
-    if (o->kind != OPERATION_APPEND || o->result == RESULT_FAIL) return false;
+    if (o->kind == OP_READ) return sequence_equals(objects, state, op);
+    if (o->kind != OP_APPEND || o->result == RESULT_FAIL) return false;
     *next = sequence_replace(objects, state, sequence_count(objects, state), 0, true, o->value);
     return true;
 }
 
 static bool text_step(struct objects *objects, uint64_t state, uint32_t op, uint64_t *next)
 {
-    const struct operation *o = &objects->operations->items[op];
+    const struct op *o = &objects->operations->items[op];
     const char *text = objects->operations->value_name(objects->operations->names, o->value);
     size_t size = text ? strlen(text) : 0;
     const struct content c = objects->contents[state];
     *next = state;
     switch (o->kind) {
-    case OPERATION_READ:
+    case OP_READ:
         return c.size == size &&
                (size == 0 || memcmp(objects->bytes + c.start, text, size) == 0);
-    case OPERATION_WRITE:
-        *next = intern(objects, (const unsigned char *)text, size);
-        return true;
-    case OPERATION_APPEND: {
+    case OP_WRITE: *next = intern(objects, (const unsigned char *)text, size); return true;
+    case OP_APPEND: {
         unsigned char *out = scratch(objects, c.size + size + 1);
         if (c.size) memcpy(out, objects->bytes + c.start, c.size);
         if (size) memcpy(out + c.size, text, size);
@@ -323,16 +321,16 @@ static bool text_step(struct objects *objects, uint64_t state, uint32_t op, uint
     }
 }
 
-static bool lock_step(uint64_t state, const struct operation *o, uint64_t *next)
+static bool lock_step(uint64_t state, const struct op *o, uint64_t *next)
 {
     uint64_t me = (uint64_t)o->process + 1;
     *next = state;
-    if (o->kind == OPERATION_ACQUIRE) {
+    if (o->kind == OP_ACQUIRE) {
         if (o->result == RESULT_FAIL) return state != 0;
         *next = me;
         return state == 0;
     }
-    if (o->kind != OPERATION_RELEASE) return false;
+    if (o->kind != OP_RELEASE) return false;
     if (o->result == RESULT_FAIL) return state != me;
     *next = 0;
     return state == me;
@@ -340,17 +338,16 @@ static bool lock_step(uint64_t state, const struct operation *o, uint64_t *next)
 
 bool objects_step(struct objects *objects, uint64_t state, uint32_t op, uint64_t *next)
 {
-    const struct operation *o = &objects->operations->items[op];
+    const struct op *o = &objects->operations->items[op];
     switch (objects->operations->type) {
     case OBJECT_REGISTER: return register_step(state, o, next);
     case OBJECT_COUNTER:
-        *next = o->kind == OPERATION_ADD ? state + (uint64_t)o->amount : state;
-        return o->kind == OPERATION_ADD ? o->result != RESULT_FAIL
-                                        : state == (uint64_t)o->amount;
+        *next = o->kind == OP_ADD ? state + (uint64_t)o->amount : state;
+        return o->kind == OP_ADD ? o->result != RESULT_FAIL : state == (uint64_t)o->amount;
     case OBJECT_LOCK: return lock_step(state, o, next);
     default: break;
     }
-    if (o->kind != OPERATION_READ) {
+    if (o->kind != OP_READ) {
         struct step *known = step_slot(objects, state, op);
         if (known->is_used) {
             *next = known->next;
@@ -362,7 +359,6 @@ bool objects_step(struct objects *objects, uint64_t state, uint32_t op, uint64_t
         : objects->operations->type == OBJECT_QUEUE ? queue_step(objects, state, op, next)
         : objects->operations->type == OBJECT_LIST  ? list_step(objects, state, op, next)
                                                     : text_step(objects, state, op, next);
-    if (o->kind != OPERATION_READ)
-        step_remember(objects, state, op, is_legal ? *next : UINT64_MAX);
+    if (o->kind != OP_READ) step_remember(objects, state, op, is_legal ? *next : UINT64_MAX);
     return is_legal;
 }

@@ -6,7 +6,7 @@
 #include "sim/check/operations.h"
 
 struct objects;
-struct objects *objects_create(const struct operations *operations);
+struct objects *objects_create(const struct ops *operations);
 void objects_destroy(struct objects *objects);
 uint64_t objects_memory(const struct objects *objects);
 

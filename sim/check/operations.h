@@ -3,7 +3,7 @@
  * files are read by sim/foreign.
  *
  * One operation is one call on one key. Its interval is (invoke, complete); completion
- * OPERATION_OPEN: it never returned, and may take effect at any later time or never. Precedence
+ * OP_OPEN: it never returned, and may take effect at any later time or never. Precedence
  * is strict: a precedes b when a.complete < b.invoke; operations that touch are concurrent.
  * Where a source has no clock, positions in the file are the times.
  *
@@ -20,7 +20,7 @@
 
 #include "sim/kernel/arena.h"
 
-#define OPERATION_OPEN INT64_MAX
+#define OP_OPEN INT64_MAX
 #define VALUE_NONE UINT64_C(0)
 
 /* What the object under a key is. */
@@ -36,33 +36,33 @@ enum object_type {
 };
 extern const char *const object_type_words[]; /* "register", "set", ..., NULL */
 
-enum operation_kind {
-    OPERATION_READ,
-    OPERATION_WRITE,
-    OPERATION_COMPARE_AND_SET, /* expected -> value */
-    OPERATION_INSERT,          /* a write that demands absence: compare_and_set of VALUE_NONE */
-    OPERATION_DELETE,          /* a write of VALUE_NONE */
-    OPERATION_ADD,             /* set: value is the element; counter: `amount` */
-    OPERATION_REMOVE,
-    OPERATION_ENQUEUE,
-    OPERATION_DEQUEUE, /* value: what came out; VALUE_NONE: the queue was empty */
-    OPERATION_APPEND,
-    OPERATION_ACQUIRE,
-    OPERATION_RELEASE,
-    OPERATION_KINDS
+enum op_kind {
+    OP_READ,
+    OP_WRITE,
+    OP_COMPARE_AND_SET, /* expected -> value */
+    OP_INSERT,          /* a write that demands absence: compare_and_set of VALUE_NONE */
+    OP_DELETE,          /* a write of VALUE_NONE */
+    OP_ADD,             /* set: value is the element; counter: `amount` */
+    OP_REMOVE,
+    OP_ENQUEUE,
+    OP_DEQUEUE, /* value: what came out; VALUE_NONE: the queue was empty */
+    OP_APPEND,
+    OP_ACQUIRE,
+    OP_RELEASE,
+    OP_KINDS
 };
-extern const char *const operation_kind_words[];
+extern const char *const op_kind_words[];
 
-enum operation_result {
+enum op_result {
     RESULT_OK,
     RESULT_FAIL,    /* answered, and the answer says something of the state: a compare_and_set
                        that saw another value (`value_seen` when it said which), an insert of
                        what is there, a delete or remove of what is not */
-    RESULT_UNKNOWN, /* never answered, or in doubt: complete is OPERATION_OPEN */
+    RESULT_UNKNOWN, /* never answered, or in doubt: complete is OP_OPEN */
     RESULT_VOID     /* certainly did not happen: constrains nothing, kept for pictures */
 };
 
-struct operation {
+struct op {
     int64_t invoke, complete;
     uint64_t value;    /* written, added, enqueued, appended; a read's or dequeue's answer */
     uint64_t expected; /* compare_and_set */
@@ -75,8 +75,8 @@ struct operation {
     bool has_seen;
 };
 
-struct operations {
-    struct operation *items; /* in order of invoke, ties as in the source */
+struct ops {
+    struct op *items; /* in order of invoke, ties as in the source */
     size_t count;
     uint64_t *elements; /* value ids */
     size_t elements_count;

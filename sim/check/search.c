@@ -110,7 +110,7 @@ struct choice { /* one level of the search */
 };
 
 struct search {
-    const struct operations *operations;
+    const struct ops *operations;
     const struct model_limits *limits;
     struct objects *objects;
     const uint32_t *ops;
@@ -127,10 +127,9 @@ struct search {
     uint32_t blocked_by;
 };
 
-static bool is_worth_judging(const struct operation *op)
+static bool is_worth_judging(const struct op *op)
 {
-    return op->result != RESULT_VOID &&
-           !(op->result == RESULT_UNKNOWN && op->kind == OPERATION_READ);
+    return op->result != RESULT_VOID && !(op->result == RESULT_UNKNOWN && op->kind == OP_READ);
 }
 
 struct moment { /* an event before it is in the list */
@@ -152,10 +151,10 @@ static void events_init(struct search *s, size_t count)
     struct moment *moments = xmalloc((2 * count + 1) * sizeof *moments);
     size_t n = 0, returned = 0, open = 0;
     for (uint32_t i = 0; i < count; i++) {
-        const struct operation *op = &s->operations->items[s->ops[i]];
+        const struct op *op = &s->operations->items[s->ops[i]];
         if (!is_worth_judging(op)) continue;
         moments[n++] = (struct moment){op->invoke, i, false};
-        if (op->complete == OPERATION_OPEN) {
+        if (op->complete == OP_OPEN) {
             open++;
         } else {
             moments[n++] = (struct moment){op->complete, i, true};
@@ -184,7 +183,7 @@ static void events_init(struct search *s, size_t count)
             s->events[event->pair].pair = e;
         } else {
             call_of[m->op] = e;
-            bool is_open = s->operations->items[s->ops[m->op]].complete == OPERATION_OPEN;
+            bool is_open = s->operations->items[s->ops[m->op]].complete == OP_OPEN;
             s->bit[m->op] = is_open ? next_open++ : next_bit++;
         }
     }
@@ -300,8 +299,8 @@ static enum model_outcome search_run(struct search *s)
     return MODEL_HOLDS;
 }
 
-enum model_outcome search_judge(const struct operations *operations, const uint32_t *ops,
-                                size_t count, const struct model_limits *limits,
+enum model_outcome search_judge(const struct ops *operations, const uint32_t *ops, size_t count,
+                                const struct model_limits *limits,
                                 struct model_verdict *verdict)
 {
     struct search s = {.operations = operations, .limits = limits, .ops = ops};

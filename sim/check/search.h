@@ -8,8 +8,8 @@
 /* Judges the operations ops[0..count), all of one key, in order of invoke. VIOLATED: witness
  * and explanation are set; UNKNOWN: the explanation says which limit. states and memory_bytes
  * of the verdict grow. */
-enum model_outcome search_judge(const struct operations *operations, const uint32_t *ops,
-                                size_t count, const struct model_limits *limits,
+enum model_outcome search_judge(const struct ops *operations, const uint32_t *ops, size_t count,
+                                const struct model_limits *limits,
                                 struct model_verdict *verdict);
 
 #endif

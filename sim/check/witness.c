@@ -18,7 +18,7 @@ static int by_index(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-void witness_set(struct model_verdict *verdict, const struct operations *operations,
+void witness_set(struct model_verdict *verdict, const struct ops *operations,
                  const uint32_t *ops, size_t count)
 {
     CHECK(operations->count < UINT32_MAX);
@@ -70,8 +70,7 @@ static char *said(void)
     return ring[next++ % SAID_COUNT];
 }
 
-static void value_text(const struct operations *operations, uint64_t value, char *out,
-                       size_t size)
+static void value_text(const struct ops *operations, uint64_t value, char *out, size_t size)
 {
     const char *name =
         operations->value_name ? operations->value_name(operations->names, value) : NULL;
@@ -83,7 +82,7 @@ static void value_text(const struct operations *operations, uint64_t value, char
         snprintf(out, size, "value %" PRIu64, value);
 }
 
-const char *say_written(const struct operations *operations, uint32_t op)
+const char *say_written(const struct ops *operations, uint32_t op)
 {
     char *out = said();
     value_text(operations, op == UINT32_MAX ? VALUE_NONE : operations->items[op].value, out,
@@ -91,20 +90,20 @@ const char *say_written(const struct operations *operations, uint32_t op)
     return out;
 }
 
-const char *say_seen(const struct operations *operations, uint32_t op)
+const char *say_seen(const struct ops *operations, uint32_t op)
 {
     char *out = said();
-    const struct operation *o = &operations->items[op];
+    const struct op *o = &operations->items[op];
     value_text(operations, o->result == RESULT_FAIL && o->has_seen ? o->seen : o->value, out,
                SAID_SIZE);
     return out;
 }
 
-const char *say_operation(const struct operations *operations, uint32_t op)
+const char *say_operation(const struct ops *operations, uint32_t op)
 {
     char *out = said(), process[40], key[48];
     if (op == UINT32_MAX) return "the initial state";
-    const struct operation *o = &operations->items[op];
+    const struct op *o = &operations->items[op];
     const char *name = operations->process_name
                            ? operations->process_name(operations->names, o->process)
                            : NULL;
@@ -117,7 +116,7 @@ const char *say_operation(const struct operations *operations, uint32_t op)
         snprintf(key, sizeof key, " on %.40s", name);
     else
         key[0] = '\0';
-    snprintf(out, SAID_SIZE, "%s's %s%s (line %" PRIu32 ")", process,
-             operation_kind_words[o->kind], key, o->line);
+    snprintf(out, SAID_SIZE, "%s's %s%s (line %" PRIu32 ")", process, op_kind_words[o->kind],
+             key, o->line);
     return out;
 }

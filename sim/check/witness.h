@@ -7,7 +7,7 @@
 
 /* Replaces the witness by these operations, each once, in order of invoke; UINT32_MAX is
  * skipped. Edges are cleared. */
-void witness_set(struct model_verdict *verdict, const struct operations *operations,
+void witness_set(struct model_verdict *verdict, const struct ops *operations,
                  const uint32_t *ops, size_t count);
 /* Adds an edge between two operations of the witness; one with an end that is UINT32_MAX, or
  * with both ends the same, says nothing and is left out. */
@@ -18,9 +18,9 @@ void witness_explain(struct model_verdict *verdict, const char *format, ...)
 
 /* Text for explanations, from a ring of static storage: up to 8 live at a time. */
 /* "process 3's write of 17 to x (line 40)"; UINT32_MAX: "the initial state" */
-const char *say_operation(const struct operations *operations, uint32_t op);
-const char *say_seen(const struct operations *operations, uint32_t op); /* what it returned */
+const char *say_operation(const struct ops *operations, uint32_t op);
+const char *say_seen(const struct ops *operations, uint32_t op); /* what it returned */
 /* What it wrote; UINT32_MAX: "the initial value". */
-const char *say_written(const struct operations *operations, uint32_t op);
+const char *say_written(const struct ops *operations, uint32_t op);
 
 #endif

@@ -59,7 +59,7 @@ struct cluster {
     bool is_seen;            /* passed by a walk along chains */
 };
 
-void zones_init(struct zones *zones, const struct operations *operations)
+void zones_init(struct zones *zones, const struct ops *operations)
 {
     memset(zones, 0, sizeof *zones);
     zones->operations = operations;
@@ -99,24 +99,24 @@ static struct cluster *cluster_add(struct zones *zones)
 }
 
 /* The value that a compare_and_set or insert consumes. */
-static uint64_t consumed(const struct operation *op)
+static uint64_t consumed(const struct op *op)
 {
-    return op->kind == OPERATION_INSERT ? VALUE_NONE : op->expected;
+    return op->kind == OP_INSERT ? VALUE_NONE : op->expected;
 }
 
 /* A cluster for each write; false: not for this test. */
 static bool writes_collect(struct zones *zones, const uint32_t *ops, size_t count)
 {
-    const struct operation *items = zones->operations->items;
+    const struct op *items = zones->operations->items;
     for (size_t i = 0; i < count; i++) {
-        const struct operation *op = &items[ops[i]];
-        if (op->kind == OPERATION_READ || op->result == RESULT_VOID) continue;
+        const struct op *op = &items[ops[i]];
+        if (op->kind == OP_READ || op->result == RESULT_VOID) continue;
         if (op->result == RESULT_FAIL) {
             if (!op->has_seen) return false;
             continue;
         }
-        bool is_swap = op->kind == OPERATION_COMPARE_AND_SET || op->kind == OPERATION_INSERT;
-        if (op->kind != OPERATION_WRITE && !is_swap) return false;
+        bool is_swap = op->kind == OP_COMPARE_AND_SET || op->kind == OP_INSERT;
+        if (op->kind != OP_WRITE && !is_swap) return false;
         if (op->value == VALUE_NONE || zones->cluster_of[op->value]) return false;
         struct cluster *cluster = cluster_add(zones);
         zones->cluster_of[op->value] = (uint32_t)zones->clusters_count;
@@ -133,10 +133,10 @@ static bool writes_collect(struct zones *zones, const uint32_t *ops, size_t coun
 static bool reads_collect(struct zones *zones, const uint32_t *ops, size_t count,
                           struct model_verdict *verdict)
 {
-    const struct operations *operations = zones->operations;
+    const struct ops *operations = zones->operations;
     for (size_t i = 0; i < count; i++) {
-        const struct operation *op = &operations->items[ops[i]];
-        bool is_read = op->kind == OPERATION_READ && op->result == RESULT_OK;
+        const struct op *op = &operations->items[ops[i]];
+        bool is_read = op->kind == OP_READ && op->result == RESULT_OK;
         if (!is_read && op->result != RESULT_FAIL) continue;
         uint64_t value = is_read ? op->value : op->seen;
         uint32_t found = value == VALUE_NONE ? INITIAL + 1 : zones->cluster_of[value];
@@ -174,7 +174,7 @@ static bool reads_collect(struct zones *zones, const uint32_t *ops, size_t count
 /* Finds what each swap consumed, and marks what a needed cluster depends on. */
 static bool chains_link(struct zones *zones, struct model_verdict *verdict)
 {
-    const struct operations *operations = zones->operations;
+    const struct ops *operations = zones->operations;
     struct cluster *clusters = zones->clusters;
     for (uint32_t c = 0; c < zones->clusters_count; c++) {
         if (!clusters[c].is_swap) continue;
@@ -217,7 +217,7 @@ static bool chains_link(struct zones *zones, struct model_verdict *verdict)
 static void chain_conflict(struct zones *zones, uint32_t from, uint32_t to, uint32_t late,
                            uint32_t early, struct model_verdict *verdict)
 {
-    const struct operations *operations = zones->operations;
+    const struct ops *operations = zones->operations;
     uint32_t ops[CHAIN_WITNESS + 4], count = 0;
     ops[count++] = late;
     ops[count++] = early;
@@ -237,7 +237,7 @@ static void chain_conflict(struct zones *zones, uint32_t from, uint32_t to, uint
 /* Z4, Z5; the head of each chain gets the zone of all of it. */
 static bool chains_join(struct zones *zones, struct model_verdict *verdict)
 {
-    const struct operations *operations = zones->operations;
+    const struct ops *operations = zones->operations;
     struct cluster *clusters = zones->clusters;
     for (uint32_t head = 0; head < zones->clusters_count; head++) {
         struct cluster *chain = &clusters[head];
@@ -324,7 +324,7 @@ static void sort_by_f(struct zones *zones, size_t count)
 static void zones_conflict(struct zones *zones, uint32_t i, uint32_t j,
                            struct model_verdict *verdict)
 {
-    const struct operations *operations = zones->operations;
+    const struct ops *operations = zones->operations;
     const struct cluster *a = &zones->clusters[i], *b = &zones->clusters[j];
     uint32_t ops[] = {a->f_by, a->s_by, b->f_by, b->s_by, a->write, b->write};
     witness_set(verdict, operations, ops, 6);
@@ -335,7 +335,7 @@ static void zones_conflict(struct zones *zones, uint32_t i, uint32_t j,
     witness_edge(verdict, a->s_by, a->f_by, REASON_DERIVED);
     const struct cluster *first = a, *second = b;
     if (a->f > b->f) first = b, second = a;
-    if (first->s_by != NONE && operations->items[first->s_by].kind == OPERATION_READ &&
+    if (first->s_by != NONE && operations->items[first->s_by].kind == OP_READ &&
         second->f_by != NONE)
         witness_explain(verdict, "%s saw %s, although %s had put %s in its place before.",
                         say_operation(operations, first->s_by),

@@ -13,14 +13,14 @@ enum zones_answer {
 
 /* What is reused from key to key; zero-initialised but for zones_init. */
 struct zones {
-    const struct operations *operations;
+    const struct ops *operations;
     uint32_t *cluster_of; /* [values]: 1 + cluster of the present key, 0 none */
     struct cluster *clusters;
     size_t clusters_count, clusters_capacity;
     uint32_t *order, *spare; /* scratch of the sort, as long as clusters */
     size_t order_capacity;
 };
-void zones_init(struct zones *zones, const struct operations *operations);
+void zones_init(struct zones *zones, const struct ops *operations);
 void zones_deinit(struct zones *zones);
 uint64_t zones_memory(const struct zones *zones);
 

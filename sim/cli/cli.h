@@ -31,6 +31,7 @@ int command_explain(int argc, char **argv);
 int command_validate(int argc, char **argv);
 int command_schema(int argc, char **argv);
 int command_bench(int argc, char **argv);
+int command_verify(int argc, char **argv);
 int command_engine_dump(int argc, char **argv);
 int command_engine_check(int argc, char **argv);
 int command_calibrate(int argc, char **argv);

@@ -15,6 +15,8 @@ const struct command command_table[] = {
      "run every scenario and variant against its expectations and golden.tsv: the CI job",
      command_check},
     {"report", "DIR...", "draw the plots of result folders", command_report},
+    {"verify", "HISTORY [--model M] [--type T] [--failed-cas constraint|void] [--json]",
+     "judge a history that was recorded elsewhere by a consistency model", command_verify},
     {"bench", "kernel | engines (--real DIR | --sim PRESET) [--json]",
      "measure the event kernel, or the storage engines", command_bench},
     {"engine-dump", "DIR [--engine NAME] [--limit N] [--all] [--json]",

@@ -162,18 +162,18 @@ static const char *process_name(void *context, uint32_t process)
 
 /* ---- operations ---- */
 
-struct operation *builder_add(struct builder *b)
+struct op *builder_add(struct builder *b)
 {
     if (b->count == b->capacity) {
         b->capacity = b->capacity ? b->capacity * 2 : 1024;
         b->items = xrealloc(b->items, b->capacity * sizeof *b->items);
     }
-    struct operation *op = &b->items[b->count++];
+    struct op *op = &b->items[b->count++];
     memset(op, 0, sizeof *op);
     return op;
 }
 
-void builder_element(struct builder *b, struct operation *op, uint64_t value)
+void builder_element(struct builder *b, struct op *op, uint64_t value)
 {
     if (b->elements_count == b->elements_capacity) {
         b->elements_capacity = b->elements_capacity ? b->elements_capacity * 2 : 1024;
@@ -191,19 +191,19 @@ static int element_compare(const void *left, const void *right)
 }
 
 /* What an event says of the operation's value: written, expected, or answered. */
-static bool value_take(struct builder *b, struct operation *op, const struct event *event)
+static bool value_take(struct builder *b, struct op *op, const struct event *event)
 {
     const struct datum *value = event->value;
     if (!value || value->kind == DATUM_NIL) return true;
     switch (op->kind) {
-    case OPERATION_COMPARE_AND_SET:
+    case OP_COMPARE_AND_SET:
         if (value->kind != DATUM_VECTOR || value->count != 2)
             return builder_fail(b, value->line, value->column,
                                 "a compare-and-set needs [expected new]");
         op->expected = builder_value_datum(b, op->key, &value->items[0]);
         op->value = builder_value_datum(b, op->key, &value->items[1]);
         return true;
-    case OPERATION_READ:
+    case OP_READ:
         if (event->type == EVENT_INVOKE) return true; /* what it hopes for says nothing */
         if (value->kind == DATUM_VECTOR || value->kind == DATUM_SET) {
             b->reads_many = true;
@@ -215,7 +215,7 @@ static bool value_take(struct builder *b, struct operation *op, const struct eve
         b->reads_numbers |= value->kind == DATUM_INT;
         op->amount = value->kind == DATUM_INT ? value->number : 0;
         break;
-    case OPERATION_ADD:
+    case OP_ADD:
         b->adds_other |= value->kind != DATUM_INT;
         op->amount = value->kind == DATUM_INT ? value->number : 0;
         break;
@@ -226,26 +226,25 @@ static bool value_take(struct builder *b, struct operation *op, const struct eve
     return true;
 }
 
-static bool complete(struct builder *b, struct operation *op, const struct event *event)
+static bool complete(struct builder *b, struct op *op, const struct event *event)
 {
     op->complete = b->position++;
     switch (event->type) {
     case EVENT_OK:
         op->result = RESULT_OK;
         /* A write may be answered without its value, or with it again. */
-        if (op->kind == OPERATION_READ || op->kind == OPERATION_DEQUEUE)
-            return value_take(b, op, event);
+        if (op->kind == OP_READ || op->kind == OP_DEQUEUE) return value_take(b, op, event);
         return true;
     case EVENT_FAIL:
         op->result = RESULT_VOID;
-        if (op->kind == OPERATION_COMPARE_AND_SET) {
+        if (op->kind == OP_COMPARE_AND_SET) {
             b->has_failed_cas = true;
             if (b->options->failed_cas == FAILED_CAS_CONSTRAINT) op->result = RESULT_FAIL;
         }
         return true;
     default:
         op->result = RESULT_UNKNOWN;
-        op->complete = OPERATION_OPEN;
+        op->complete = OP_OPEN;
         return true;
     }
 }
@@ -261,14 +260,14 @@ bool builder_event(struct builder *b, const struct event *event)
                          "process %.40s begins an operation while that of line %" PRIu32
                          " is open: both are taken as concurrent, the first as never answered",
                          process, b->items[*open].line);
-        struct operation *op = builder_add(b);
+        struct op *op = builder_add(b);
         *open = (uint32_t)b->count - 1;
         op->kind = (uint8_t)event->kind;
         op->key = event->key;
         op->process = event->process;
         op->line = event->line;
         op->invoke = b->position++;
-        op->complete = OPERATION_OPEN;
+        op->complete = OP_OPEN;
         op->result = RESULT_UNKNOWN;
         b->kinds |= 1u << event->kind;
         return value_take(b, op, event);
@@ -288,13 +287,12 @@ bool builder_event(struct builder *b, const struct event *event)
         if (!builder_event(b, &invoke)) return false;
         b->items[*open].invoke = BEFORE_ALL;
     }
-    struct operation *op = &b->items[*open];
+    struct op *op = &b->items[*open];
     if (op->kind != event->kind) {
         builder_note(b, event->line,
                      "process %.40s completes a %s, but what it has open since line %" PRIu32
                      " is a %s",
-                     process, operation_kind_words[event->kind], op->line,
-                     operation_kind_words[op->kind]);
+                     process, op_kind_words[event->kind], op->line, op_kind_words[op->kind]);
     }
     *open = NO_OPERATION;
     return complete(b, op, event);
@@ -337,13 +335,12 @@ void builder_restart(struct builder *b)
 static enum object_type type_guess(const struct builder *b)
 {
     uint32_t kinds = b->kinds;
-    if (kinds & (1u << OPERATION_ENQUEUE | 1u << OPERATION_DEQUEUE)) return OBJECT_QUEUE;
+    if (kinds & (1u << OP_ENQUEUE | 1u << OP_DEQUEUE)) return OBJECT_QUEUE;
     if (b->is_text) return OBJECT_TEXT;
-    if (kinds & 1u << OPERATION_APPEND) return OBJECT_LIST;
-    if (kinds & (1u << OPERATION_ACQUIRE | 1u << OPERATION_RELEASE)) return OBJECT_LOCK;
-    if (kinds & (1u << OPERATION_ADD | 1u << OPERATION_REMOVE))
-        return b->reads_many || b->adds_other || kinds & 1u << OPERATION_REMOVE ||
-                       !b->reads_numbers
+    if (kinds & 1u << OP_APPEND) return OBJECT_LIST;
+    if (kinds & (1u << OP_ACQUIRE | 1u << OP_RELEASE)) return OBJECT_LOCK;
+    if (kinds & (1u << OP_ADD | 1u << OP_REMOVE))
+        return b->reads_many || b->adds_other || kinds & 1u << OP_REMOVE || !b->reads_numbers
                    ? OBJECT_SET
                    : OBJECT_COUNTER;
     return OBJECT_REGISTER;
@@ -351,14 +348,14 @@ static enum object_type type_guess(const struct builder *b)
 
 static int by_invoke(const void *left, const void *right)
 {
-    const struct operation *a = left, *b = right;
+    const struct op *a = left, *b = right;
     if (a->invoke != b->invoke) return a->invoke < b->invoke ? -1 : 1;
     return (a->line > b->line) - (a->line < b->line);
 }
 
 bool builder_finish(struct builder *b)
 {
-    struct operations *operations = &b->out->operations;
+    struct ops *operations = &b->out->operations;
     operations->type = b->options->has_type ? b->options->type : type_guess(b);
     if (operations->type == OBJECT_SET)
         for (size_t i = 0; i < b->count; i++)

@@ -12,7 +12,7 @@ struct builder {
     struct foreign *out;
     const struct foreign_options *options;
     struct history_names *keys, *values, *processes;
-    struct operation *items;
+    struct op *items;
     size_t count, capacity;
     uint64_t *elements;
     size_t elements_count, elements_capacity;
@@ -21,7 +21,7 @@ struct builder {
     int64_t position; /* of the next event, in formats without a clock */
     char *scratch;    /* canonical text of a value */
     size_t scratch_size, scratch_capacity;
-    uint32_t kinds; /* bit set of enum operation_kind that occurred */
+    uint32_t kinds;                             /* bit set of enum op_kind that occurred */
     bool reads_many, reads_numbers, adds_other; /* shapes of answers: a list or set, a number;
                                                    an added value that is no number */
     bool is_store; /* get, put and append by a key field: "" is the initial value */
@@ -42,8 +42,8 @@ uint32_t builder_key_datum(struct builder *b, const struct datum *datum);
 uint64_t builder_value(struct builder *b, uint32_t key, const char *text, size_t size);
 uint64_t builder_value_datum(struct builder *b, uint32_t key, const struct datum *datum);
 uint32_t builder_process(struct builder *b, const char *text, size_t size);
-struct operation *builder_add(struct builder *b);
-void builder_element(struct builder *b, struct operation *op, uint64_t value);
+struct op *builder_add(struct builder *b);
+void builder_element(struct builder *b, struct op *op, uint64_t value);
 
 /* ---- events: an invocation, and what became of it ---- */
 
@@ -52,7 +52,7 @@ enum event_type { EVENT_INVOKE, EVENT_OK, EVENT_FAIL, EVENT_INFO };
 struct event {
     enum event_type type;
     uint32_t process, line;
-    enum operation_kind kind;
+    enum op_kind kind;
     uint32_t key;
     const struct datum *value; /* NULL or nil: it says none */
 };
@@ -66,12 +66,13 @@ void builder_note(struct builder *b, uint32_t line, const char *format, ...)
 
 /* ---- the formats: false with the error set ---- */
 
-bool read_forms(struct builder *b, enum datum_syntax syntax, const char *text, size_t size);
-bool read_jepsen_log(struct builder *b, const char *text, size_t size);
-bool read_plume(struct builder *b, const char *text, size_t size);
-bool read_awdit(struct builder *b, const char *text, size_t size);
-bool read_dbcop(struct builder *b, const char *text, size_t size);
-bool read_text(struct builder *b, const char *text, size_t size);
-bool read_jsonl(struct builder *b, const char *text, size_t size);
+bool foreign_read_forms(struct builder *b, enum datum_syntax syntax, const char *text,
+                        size_t size);
+bool foreign_read_jepsen_log(struct builder *b, const char *text, size_t size);
+bool foreign_read_plume(struct builder *b, const char *text, size_t size);
+bool foreign_read_awdit(struct builder *b, const char *text, size_t size);
+bool foreign_read_dbcop(struct builder *b, const char *text, size_t size);
+bool foreign_read_text(struct builder *b, const char *text, size_t size);
+bool foreign_read_jsonl(struct builder *b, const char *text, size_t size);
 
 #endif

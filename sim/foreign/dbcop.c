@@ -21,8 +21,8 @@ static bool event_read(struct builder *b, const struct datum *event, uint32_t pr
             b, event->line, event->column,
             "{\"Write\": or {\"Read\": with \"variable\" and \"version\" should "
             "stand here");
-    struct operation *op = builder_add(b);
-    op->kind = write ? OPERATION_WRITE : OPERATION_READ;
+    struct op *op = builder_add(b);
+    op->kind = write ? OP_WRITE : OP_READ;
     op->key = builder_key_datum(b, variable);
     op->process = process;
     op->line = event->line;
@@ -56,7 +56,7 @@ static bool session_read(struct builder *b, const struct datum *session, uint32_
     return true;
 }
 
-bool read_dbcop(struct builder *b, const char *text, size_t size)
+bool foreign_read_dbcop(struct builder *b, const char *text, size_t size)
 {
     struct datum_parser parser;
     struct datum all;

@@ -84,9 +84,9 @@ bool foreign_read(const char *text, size_t size, const struct foreign_options *g
                   struct foreign *out)
 {
     static bool (*const line_readers[])(struct builder *, const char *, size_t) = {
-        [FORMAT_LOG] = read_jepsen_log, [FORMAT_PLUME] = read_plume,
-        [FORMAT_AWDIT] = read_awdit,    [FORMAT_DBCOP] = read_dbcop,
-        [FORMAT_TEXT] = read_text,
+        [FORMAT_LOG] = foreign_read_jepsen_log, [FORMAT_PLUME] = foreign_read_plume,
+        [FORMAT_AWDIT] = foreign_read_awdit,    [FORMAT_DBCOP] = foreign_read_dbcop,
+        [FORMAT_TEXT] = foreign_read_text,
     };
     struct foreign_options options = *given;
     struct builder b;
@@ -105,7 +105,8 @@ bool foreign_read(const char *text, size_t size, const struct foreign_options *g
                          "this begins like no history that is known here (Jepsen EDN, JSON "
                          "or log, Plume, AWDIT, DBCop, text)");
     else if (format == FORMAT_EDN || format == FORMAT_JSON)
-        is_read = read_forms(&b, format == FORMAT_EDN ? DATUM_EDN : DATUM_JSON, text, size);
+        is_read =
+            foreign_read_forms(&b, format == FORMAT_EDN ? DATUM_EDN : DATUM_JSON, text, size);
     else
         is_read = line_readers[format](&b, text, size);
     if (is_read) {

@@ -39,7 +39,7 @@ struct foreign_format {
 extern const struct foreign_format foreign_formats[]; /* ends with name NULL */
 
 struct foreign {
-    struct operations operations;
+    struct ops operations;
     const char *format;     /* a name of foreign_formats */
     const char *failed_cas; /* how one was read, in words; NULL: there was none */
     struct foreign_note *notes;

@@ -21,30 +21,30 @@
 
 struct word {
     const char *text;
-    enum operation_kind kind;
+    enum op_kind kind;
 };
 static const struct word words[] = {
-    {"read", OPERATION_READ},
-    {"r", OPERATION_READ},
-    {"get", OPERATION_READ},
-    {"write", OPERATION_WRITE},
-    {"w", OPERATION_WRITE},
-    {"put", OPERATION_WRITE},
-    {"set", OPERATION_WRITE},
-    {"cas", OPERATION_COMPARE_AND_SET},
-    {"compare-and-set", OPERATION_COMPARE_AND_SET},
-    {"insert", OPERATION_INSERT},
-    {"delete", OPERATION_DELETE},
-    {"add", OPERATION_ADD},
-    {"inc", OPERATION_ADD},
-    {"remove", OPERATION_REMOVE},
-    {"enqueue", OPERATION_ENQUEUE},
-    {"dequeue", OPERATION_DEQUEUE},
-    {"append", OPERATION_APPEND},
-    {"acquire", OPERATION_ACQUIRE},
-    {"lock", OPERATION_ACQUIRE},
-    {"release", OPERATION_RELEASE},
-    {"unlock", OPERATION_RELEASE},
+    {"read", OP_READ},
+    {"r", OP_READ},
+    {"get", OP_READ},
+    {"write", OP_WRITE},
+    {"w", OP_WRITE},
+    {"put", OP_WRITE},
+    {"set", OP_WRITE},
+    {"cas", OP_COMPARE_AND_SET},
+    {"compare-and-set", OP_COMPARE_AND_SET},
+    {"insert", OP_INSERT},
+    {"delete", OP_DELETE},
+    {"add", OP_ADD},
+    {"inc", OP_ADD},
+    {"remove", OP_REMOVE},
+    {"enqueue", OP_ENQUEUE},
+    {"dequeue", OP_DEQUEUE},
+    {"append", OP_APPEND},
+    {"acquire", OP_ACQUIRE},
+    {"lock", OP_ACQUIRE},
+    {"release", OP_RELEASE},
+    {"unlock", OP_RELEASE},
 };
 #define WORDS (sizeof words / sizeof *words)
 
@@ -75,18 +75,18 @@ static void look(struct shape *shape, struct builder *b, const struct datum *for
     if (datum_get(form, "key")) {
         b->is_store = true;
         shape->is_decided = true;
-        if (word->kind == OPERATION_APPEND) b->is_text = true;
+        if (word->kind == OP_APPEND) b->is_text = true;
         return;
     }
     if (!value || value->kind == DATUM_NIL) return;
     switch (word->kind) {
-    case OPERATION_WRITE:
-    case OPERATION_ADD:
-    case OPERATION_APPEND:
+    case OP_WRITE:
+    case OP_ADD:
+    case OP_APPEND:
         shape->is_independent = is_vector(value, 2);
         shape->is_decided = true;
         break;
-    case OPERATION_COMPARE_AND_SET:
+    case OP_COMPARE_AND_SET:
         shape->is_independent = is_vector(value, 2) && is_vector(&value->items[1], 2);
         shape->is_decided = true;
         break;
@@ -229,7 +229,8 @@ static bool forms_read(struct builder *b, enum datum_syntax syntax, const char *
     return is_read;
 }
 
-bool read_forms(struct builder *b, enum datum_syntax syntax, const char *text, size_t size)
+bool foreign_read_forms(struct builder *b, enum datum_syntax syntax, const char *text,
+                        size_t size)
 {
     struct shape shape = {0};
     bool is_read = forms_read(b, syntax, text, size, &shape);

@@ -117,8 +117,7 @@ static bool log_line(struct builder *b, struct line *line)
     if (did == 1) did = datum_next(&parser, &f);
     static const char *const types[] = {"invoke", "ok", "fail", "info"};
     static const char *const names[] = {"read", "write", "cas"};
-    static const enum operation_kind kinds[] = {OPERATION_READ, OPERATION_WRITE,
-                                                OPERATION_COMPARE_AND_SET};
+    static const enum op_kind kinds[] = {OP_READ, OP_WRITE, OP_COMPARE_AND_SET};
     size_t t = 0, k = 0;
     while (did == 1 && t < 4 && !datum_is(&type, types[t])) t++;
     while (did == 1 && k < 3 && !datum_is(&f, names[k])) k++;
@@ -142,7 +141,7 @@ static bool log_line(struct builder *b, struct line *line)
         is_read =
             builder_fail(b, line->number, (uint32_t)(found - line->start) + parser.error_column,
                          "%s", parser.error);
-    else if (event.type == EVENT_OK && event.kind == OPERATION_READ && !event.value)
+    else if (event.type == EVENT_OK && event.kind == OP_READ && !event.value)
         is_read = builder_fail(b, line->number, column(line), "an answered read without value");
     else
         is_read = builder_event(b, &event);
@@ -152,7 +151,7 @@ done:
     return is_read;
 }
 
-bool read_jepsen_log(struct builder *b, const char *text, size_t size)
+bool foreign_read_jepsen_log(struct builder *b, const char *text, size_t size)
 {
     const char *at = text, *end = text + size;
     struct line line = {0};
@@ -168,8 +167,8 @@ static void untimed(struct builder *b, const struct line *line, bool is_write, i
                     int64_t value, uint32_t process, bool is_aborted)
 {
     char text[24];
-    struct operation *op = builder_add(b);
-    op->kind = is_write ? OPERATION_WRITE : OPERATION_READ;
+    struct op *op = builder_add(b);
+    op->kind = is_write ? OP_WRITE : OP_READ;
     op->key = builder_key(b, text, (size_t)snprintf(text, sizeof text, "%" PRId64, key));
     op->process = process;
     op->line = line->number;
@@ -188,7 +187,7 @@ static uint32_t numbered_process(struct builder *b, int64_t number)
     return builder_process(b, text, (size_t)snprintf(text, sizeof text, "%" PRId64, number));
 }
 
-bool read_plume(struct builder *b, const char *text, size_t size)
+bool foreign_read_plume(struct builder *b, const char *text, size_t size)
 {
     const char *at = text, *end = text + size;
     struct line line = {0};
@@ -224,7 +223,7 @@ bool read_plume(struct builder *b, const char *text, size_t size)
     return true;
 }
 
-bool read_awdit(struct builder *b, const char *text, size_t size)
+bool foreign_read_awdit(struct builder *b, const char *text, size_t size)
 {
     const char *at = text, *end = text + size;
     struct line line = {0};
@@ -256,7 +255,7 @@ bool read_awdit(struct builder *b, const char *text, size_t size)
 
 /* ---- text ---- */
 
-static bool text_value(struct builder *b, struct line *line, const struct operation *op,
+static bool text_value(struct builder *b, struct line *line, const struct op *op,
                        uint64_t *value, bool *is_unknown)
 {
     const char *word;
@@ -272,7 +271,7 @@ static bool text_value(struct builder *b, struct line *line, const struct operat
 
 static bool text_line(struct builder *b, struct line *line)
 {
-    int64_t process, invoke, complete = OPERATION_OPEN;
+    int64_t process, invoke, complete = OP_OPEN;
     const char *word;
     if (!number_take(b, line, "the process", &process) ||
         !number_take(b, line, "the time of invocation", &invoke))
@@ -291,15 +290,13 @@ static bool text_line(struct builder *b, struct line *line)
         return builder_fail(b, line->number, column(line), "r, w or cas should stand here");
     }
     bool is_cas = size == 3, is_unknown = false;
-    struct operation *op = builder_add(b);
+    struct op *op = builder_add(b);
     op->process = numbered_process(b, process);
     op->line = line->number;
     op->invoke = invoke;
     op->complete = complete;
-    op->result = complete == OPERATION_OPEN ? RESULT_UNKNOWN : RESULT_OK;
-    op->kind = is_cas         ? OPERATION_COMPARE_AND_SET
-               : *kind == 'r' ? OPERATION_READ
-                              : OPERATION_WRITE;
+    op->result = complete == OP_OPEN ? RESULT_UNKNOWN : RESULT_OK;
+    op->kind = is_cas ? OP_COMPARE_AND_SET : *kind == 'r' ? OP_READ : OP_WRITE;
     size = word_take(line, &word);
     if (size == 0)
         return builder_fail(b, line->number, column(line), "a key should stand here");
@@ -322,12 +319,12 @@ static bool text_line(struct builder *b, struct line *line)
     }
     if (is_unknown) {
         op->result = RESULT_UNKNOWN;
-        op->complete = OPERATION_OPEN;
+        op->complete = OP_OPEN;
     }
     return line_end(b, line);
 }
 
-bool read_text(struct builder *b, const char *text, size_t size)
+bool foreign_read_text(struct builder *b, const char *text, size_t size)
 {
     const char *at = text, *end = text + size;
     struct line line = {0};

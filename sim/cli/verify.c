@@ -1,0 +1,346 @@
+/* faultline verify: judges a history that was recorded elsewhere.
+ *
+ * Reads the file whole, says what it took it for, judges it by a consistency model, and shows
+ * the operations that cannot be ordered. Exit status: 0 the model held; 1 it was violated; 2
+ * bad usage or input; 4 undecided.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "sim/campaign/run.h"
+#include "sim/check/models.h"
+#include "sim/cli/cli.h"
+#include "sim/foreign/foreign.h"
+#include "sim/kernel/arena.h"
+
+#define WITNESS_SHOWN 16
+#define FILE_MAX (UINT64_C(8) << 30)
+
+struct verify_input {
+    const char *path, *model, *type;
+    struct foreign_options options;
+    struct model_limits limits;
+    bool json;
+};
+
+/* Words of --type, beside which objects they mean. */
+static const struct type_word {
+    const char *word;
+    uint32_t types; /* bit set */
+} type_words[] = {
+    {"register", 1u << OBJECT_REGISTER},
+    {"cas-register", 1u << OBJECT_REGISTER},
+    {"kv", 1u << OBJECT_REGISTER | 1u << OBJECT_TEXT},
+    {"set", 1u << OBJECT_SET},
+    {"counter", 1u << OBJECT_COUNTER},
+    {"queue", 1u << OBJECT_QUEUE},
+    {"append", 1u << OBJECT_LIST},
+    {"lock", 1u << OBJECT_LOCK},
+    {NULL, 0},
+};
+
+static const struct argp_option verify_argp_options[] = {
+    {"model", 'm', "M", 0,
+     "linearizable (default where the file records time) or another of `faultline list models`",
+     0},
+    {"type", 't', "T", 0,
+     "register, cas-register, kv, set, counter, queue, append or lock; default: as the "
+     "operations say",
+     0},
+    {"failed-cas", 'c', "READING", 0,
+     "constraint: a failed compare-and-set saw another value; void: it did not happen; "
+     "default: "
+     "as the format has it",
+     0},
+    {"memory", 'M', "MIB", 0, "of the checker, at most (1024)", 0},
+    {"json", 'j', NULL, 0, "prints one JSON object", 0},
+    {0},
+};
+
+static const struct type_word *type_find(const char *word)
+{
+    const char *names[16];
+    size_t count = 0;
+    for (const struct type_word *t = type_words; t->word; t++) {
+        if (strcmp(t->word, word) == 0) return t;
+        names[count++] = t->word;
+    }
+    names[count] = NULL;
+    exit(cli_unknown("type", word, nearest_word(word, names)));
+}
+
+static const struct model *model_named(const char *word)
+{
+    const struct model *model = model_find(word);
+    if (model) return model;
+    const char *names[32];
+    size_t count = 0;
+    for (model = model_table; model->name; model++) names[count++] = model->name;
+    names[count] = NULL;
+    exit(cli_unknown("model", word, nearest_word(word, names)));
+}
+
+static error_t verify_option(int key, char *argument, struct argp_state *state)
+{
+    struct verify_input *input = state->input;
+    uint64_t mib;
+    switch (key) {
+    case 'm': input->model = argument; return 0;
+    case 't': input->type = argument; return 0;
+    case 'j': input->json = true; return 0;
+    case 'M':
+        if (!cli_number("--memory", argument, 1, 1 << 20, &mib)) exit(EXIT_BAD_INPUT);
+        input->limits.memory_bytes = mib << 20;
+        return 0;
+    case 'c': {
+        static const char *const words[] = {"constraint", "void", NULL};
+        if (strcmp(argument, "constraint") == 0)
+            input->options.failed_cas = FAILED_CAS_CONSTRAINT;
+        else if (strcmp(argument, "void") == 0)
+            input->options.failed_cas = FAILED_CAS_VOID;
+        else
+            exit(cli_unknown("reading of a failed compare-and-set", argument,
+                             nearest_word(argument, words)));
+        return 0;
+    }
+    case ARGP_KEY_ARG:
+        if (state->arg_num) argp_usage(state);
+        input->path = argument;
+        return 0;
+    case ARGP_KEY_NO_ARGS: argp_usage(state); return 0;
+    default: return ARGP_ERR_UNKNOWN;
+    }
+}
+
+/* ---- the file ---- */
+
+static char *file_read(const char *path, size_t *size)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat status;
+    if (fd < 0 || fstat(fd, &status)) {
+        cli_error("%s: %s", path, strerror(errno));
+        if (fd >= 0) close(fd);
+        return NULL;
+    }
+    if (!S_ISREG(status.st_mode) || (uint64_t)status.st_size > FILE_MAX) {
+        cli_error("%s: %s", path,
+                  S_ISREG(status.st_mode) ? "larger than 8 GiB" : "not a plain file");
+        close(fd);
+        return NULL;
+    }
+    char *text = xmalloc((size_t)status.st_size + 1);
+    size_t done = 0;
+    while (done < (size_t)status.st_size) {
+        ssize_t n = read(fd, text + done, (size_t)status.st_size - done);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) {
+            cli_error("%s: %s", path, strerror(errno));
+            close(fd);
+            free(text);
+            return NULL;
+        }
+        if (n == 0) break;
+        done += (size_t)n;
+    }
+    close(fd);
+    *size = done;
+    return text;
+}
+
+/* ---- saying it ---- */
+
+static void value_print(const struct ops *operations, uint64_t value, char *out, size_t size)
+{
+    const char *name = operations->value_name(operations->names, value);
+    snprintf(out, size, "%.60s", name ? name : "nothing");
+}
+
+static void operation_print(const struct ops *operations, size_t index, char *out, size_t size)
+{
+    const struct op *op = &operations->items[index];
+    char value[64], expected[64];
+    value_print(operations, op->value, value, sizeof value);
+    value_print(operations, op->expected, expected, sizeof expected);
+    const char *kind = op_kind_words[op->kind];
+    if (op->kind == OP_COMPARE_AND_SET)
+        snprintf(out, size, "%s %s -> %s", kind, expected, value);
+    else if (op->kind == OP_READ && op->count)
+        snprintf(out, size, "%s %" PRIu32 " elements", kind, op->count);
+    else
+        snprintf(out, size, "%s %s", kind, value);
+}
+
+static void print_text(const struct verify_input *input, const struct foreign *foreign,
+                       const struct model *model, const struct model_verdict *verdict,
+                       double seconds)
+{
+    const struct ops *operations = &foreign->operations;
+    printf("%s: %s, %s: %zu operations of %" PRIu32 " processes on %" PRIu32 " keys\n",
+           input->path, foreign->format, object_type_words[operations->type], operations->count,
+           operations->processes, operations->keys);
+    if (foreign->failed_cas)
+        printf("  a failed compare-and-set is read as: %s (--failed-cas)\n",
+               foreign->failed_cas);
+    for (size_t i = 0; i < foreign->notes_count; i++)
+        printf("  line %" PRIu32 ": %s\n", foreign->notes[i].line, foreign->notes[i].text);
+    if (foreign->notes_unsaid) printf("  and %zu notes more\n", foreign->notes_unsaid);
+    printf("%s%s%s: %s (%s, %.3f s)\n",
+           colour(verdict->outcome == MODEL_HOLDS      ? COLOUR_OK
+                  : verdict->outcome == MODEL_VIOLATED ? COLOUR_FAIL
+                                                       : COLOUR_UNKNOWN),
+           model->name, colour(COLOUR_PLAIN), model_outcome_words[verdict->outcome],
+           verdict->algorithm, seconds);
+    if (verdict->explanation) printf("  %s\n", verdict->explanation);
+    for (size_t i = 0; i < verdict->witness_count && i < WITNESS_SHOWN; i++) {
+        const struct op *op = &operations->items[verdict->witness[i]];
+        const char *key = operations->key_name(operations->names, op->key);
+        char text[160];
+        operation_print(operations, verdict->witness[i], text, sizeof text);
+        printf("  line %-7" PRIu32 " %-12s %s%s%s", op->line,
+               operations->process_name(operations->names, op->process), key ? key : "",
+               key ? ": " : "", text);
+        if (operations->has_clock && op->complete != OP_OPEN)
+            printf("  [%" PRId64 ", %" PRId64 "]", op->invoke, op->complete);
+        puts(op->complete == OP_OPEN ? "  never answered" : "");
+    }
+    if (verdict->witness_count > WITNESS_SHOWN)
+        printf("  and %zu operations more\n", verdict->witness_count - WITNESS_SHOWN);
+}
+
+static void print_json(const struct verify_input *input, const struct foreign *foreign,
+                       const struct model *model, const struct model_verdict *verdict,
+                       double seconds)
+{
+    const struct ops *operations = &foreign->operations;
+    json_t *witness = json_array(), *notes = json_array();
+    for (size_t i = 0; i < verdict->witness_count; i++) {
+        const struct op *op = &operations->items[verdict->witness[i]];
+        char text[160];
+        operation_print(operations, verdict->witness[i], text, sizeof text);
+        const char *key = operations->key_name(operations->names, op->key);
+        json_t *one = json_pack("{s:i, s:s?, s:s?, s:s, s:I}", "line", (int)op->line, "process",
+                                operations->process_name(operations->names, op->process), "key",
+                                key, "operation", text, "invoke", (json_int_t)op->invoke);
+        json_object_set_new(one, "return",
+                            op->complete == OP_OPEN ? json_null()
+                                                    : json_integer((json_int_t)op->complete));
+        json_array_append_new(witness, one);
+    }
+    for (size_t i = 0; i < foreign->notes_count; i++)
+        json_array_append_new(notes,
+                              json_pack("{s:i, s:s}", "line", (int)foreign->notes[i].line,
+                                        "text", foreign->notes[i].text));
+    json_t *all = json_pack(
+        "{s:s, s:s, s:s, s:s, s:s, s:I, s:f, s:s?, s:s, s:I, s:o, s:o}", "file", input->path,
+        "format", foreign->format, "model", model->name, "type",
+        object_type_words[operations->type], "verdict", model_outcome_words[verdict->outcome],
+        "operations", (json_int_t)operations->count, "check_seconds", seconds, "explanation",
+        verdict->explanation, "algorithm", verdict->algorithm, "memory_bytes",
+        (json_int_t)verdict->memory_bytes, "witness", witness, "notes", notes);
+    if (all) json_dumpf(all, stdout, JSON_COMPACT);
+    putchar('\n');
+    json_decref(all);
+}
+
+static double now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
+}
+
+static int judge(const struct verify_input *input, struct foreign *foreign)
+{
+    const struct ops *operations = &foreign->operations;
+    const struct model *model = model_named(input->model                ? input->model
+                                            : operations->has_real_time ? "linearizable"
+                                                                        : "causal-convergent");
+    struct model_verdict verdict;
+    double started = now();
+    if (input->type && !(type_find(input->type)->types & 1u << operations->type))
+        return cli_error("%s: its operations are those of a %s, not of a %s", input->path,
+                         object_type_words[operations->type], input->type);
+    if (!operations->has_real_time && strcmp(model->name, "linearizable") == 0)
+        return cli_error("%s: %s records no time, which linearizability needs (did you mean "
+                         "--model causal?)",
+                         input->path, foreign->format);
+    if (!(model->types & 1u << operations->type))
+        return cli_error("%s: %s is not defined here for a %s", input->path, model->name,
+                         object_type_words[operations->type]);
+    if (foreign->transaction_line) {
+        memset(&verdict, 0, sizeof verdict);
+        verdict.outcome = MODEL_UNKNOWN;
+        verdict.algorithm = "none";
+        char text[160];
+        snprintf(text, sizeof text,
+                 "Line %" PRIu32 " begins a transaction of several operations: those are not "
+                 "judged here.",
+                 foreign->transaction_line);
+        verdict.explanation = xstrdup(text);
+    } else {
+        model_check(model, operations, &input->limits, &verdict);
+    }
+    double seconds = now() - started;
+    (input->json ? print_json : print_text)(input, foreign, model, &verdict, seconds);
+    enum model_outcome outcome = verdict.outcome;
+    model_verdict_deinit(&verdict);
+    return outcome == MODEL_HOLDS      ? EXIT_MET
+           : outcome == MODEL_VIOLATED ? EXIT_NOT_MET
+                                       : EXIT_UNDECIDED;
+}
+
+int command_verify(int argc, char **argv)
+{
+    static const struct argp argp = {
+        verify_argp_options,
+        verify_option,
+        "HISTORY",
+        "Judges a history that was recorded elsewhere (Jepsen EDN, JSON or log, Plume, AWDIT, "
+        "DBCop, text; detected) by a consistency model."
+        "\vExample: faultline verify etcd_002.log --type cas-register",
+        NULL,
+        NULL,
+        NULL};
+    struct verify_input input = {0};
+    int status;
+    if (!cli_parse(&argp, argc, argv, &input, &status)) return status;
+    if (input.model) {
+        /* A type given as --model means linearizable of that type. */
+        for (const struct type_word *t = type_words; t->word; t++)
+            if (strcmp(t->word, input.model) == 0) {
+                input.type = input.model;
+                input.model = "linearizable";
+                break;
+            }
+        model_named(input.model);
+    }
+    if (input.type) {
+        uint32_t types = type_find(input.type)->types;
+        input.options.has_type = (types & (types - 1)) == 0;
+        for (uint32_t t = 0; t < OBJECT_TYPES; t++)
+            if (types == 1u << t) input.options.type = (enum object_type)t;
+    }
+    size_t size;
+    char *text = file_read(input.path, &size);
+    if (!text) return EXIT_BAD_INPUT;
+    struct foreign foreign;
+    if (foreign_read(text, size, &input.options, &foreign)) {
+        status = judge(&input, &foreign);
+    } else {
+        status =
+            cli_error("%s:%" PRIu32 ":%" PRIu32 ": %s%s%s", input.path, foreign.error_line,
+                      foreign.error_column, foreign.error, foreign.format ? "; read as " : "",
+                      foreign.format ? foreign.format : "");
+    }
+    foreign_deinit(&foreign);
+    free(text);
+    return status;
+}
