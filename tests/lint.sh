@@ -20,6 +20,7 @@ arrows engines/storage 'engines/(bytes|options)\.h|engines/storage/'
 arrows sim/kernel "$kernel"
 arrows sim/record "$record"
 arrows sim/check "sim/check/|$record"
+arrows sim/foreign "sim/foreign/|sim/check/|$record"
 arrows sim/world "sim/world/|engines/|$record"
 arrows sim/bench "sim/bench/|sim/world/|engines/|$record"
 arrows sim/workload "sim/workload/|sim/world/|engines/|$record"

@@ -478,7 +478,7 @@ static int second_step(struct causal *c, struct schedule *s, uint32_t n)
 /* Who waits for whom at the end: follows it round and makes the witness. */
 static void circle(struct causal *c, struct schedule *s, const char *what)
 {
-    uint32_t at = 0, heads[PATH_MAX_OPS], count = 0;
+    uint32_t at = 0, heads[PATH_MAX_OPS] = {0}, count = 0;
     while (s->wait_on[at] == NONE) at++;
     for (uint32_t i = 0; i < c->sessions; i++) at = s->wait_on[at]; /* into the circle */
     uint32_t first = at;

@@ -10,9 +10,10 @@
  * entered again.
  *
  * Two things make it fast:
- *   - An operation whose answer is right and that leaves the state as it is (a read, a failed
+ *   - An operation whose answer is right and that can never change a state (a read, a failed
  *     compare_and_set) is taken at once and never tried otherwise: whatever follows without it
- *     also follows with it.
+ *     also follows with it. A write of what is there already is none: later it might change
+ *     something.
  *   - Configurations are compact. Operations that returned are numbered by invoke, so that the
  *     set of those taken is ones, then a short window, then zeros: only the words of the window
  *     are kept. Operations that never returned are numbered apart, in words of their own: they
@@ -130,6 +131,12 @@ struct search {
 static bool is_worth_judging(const struct op *op)
 {
     return op->result != RESULT_VOID && !(op->result == RESULT_UNKNOWN && op->kind == OP_READ);
+}
+
+static bool never_changes(const struct search *s, uint32_t op)
+{
+    const struct op *o = &s->operations->items[op];
+    return o->kind == OP_READ || o->result == RESULT_FAIL;
 }
 
 struct moment { /* an event before it is in the list */
@@ -262,7 +269,7 @@ static enum model_outcome search_run(struct search *s)
             bool is_open = s->events[e].pair == NONE;
             uint64_t next;
             if (objects_step(s->objects, state, op, &next) && !(is_open && next == state)) {
-                bool is_final = next == state;
+                bool is_final = never_changes(s, op);
                 take(s, e);
                 /* What changes nothing leads to a configuration that is as good as this one:
                  * it needs no place in the memory. */

@@ -10,9 +10,9 @@
 
 /* ---- list ---- */
 
-static const char *const list_kinds[] = {"engines",   "schemes",  "checks",  "measures",
-                                         "actions",   "triggers", "presets", "operations",
-                                         "scenarios", NULL};
+static const char *const list_kinds[] = {"engines", "schemes",   "checks",  "measures",
+                                         "actions", "triggers",  "presets", "operations",
+                                         "models",  "scenarios", NULL};
 
 static error_t list_option(int key, char *argument, struct argp_state *state)
 {

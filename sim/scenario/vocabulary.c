@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sim/check/models.h"
+
 const char *const operation_docs[] = {
     "Reads one key.",
     "Writes a value with a unique token under one key.",
@@ -106,6 +108,8 @@ void vocabulary_list(FILE *out, const char *kind)
             line(out, scheme_registry[i]->name, scheme_registry[i]->doc);
     if (begin(out, "checks", kind, "checks"))
         for (const struct check *c = check_table; c->name; c++) line(out, c->name, c->doc);
+    if (begin(out, "models", kind, "models"))
+        for (const struct model *m = model_table; m->name; m++) line(out, m->name, m->doc);
     if (begin(out, "measures", kind, "measures"))
         for (const struct measure *m = measure_table; m->name; m++) line(out, m->name, m->doc);
     if (begin(out, "actions", kind, "actions"))
