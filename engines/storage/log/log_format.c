@@ -233,10 +233,11 @@ bool log_line_is_foreign(struct bytes line)
 
 /* ---- escapes ---- */
 
+/* [A-Za-z0-9_.-], a bit a character. */
 static bool is_plain_key(unsigned char c)
 {
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
-           c == '_' || c == '.' || c == '-';
+    static const uint64_t set[4] = {UINT64_C(0x03ff600000000000), UINT64_C(0x07fffffe87fffffe)};
+    return set[c >> 6] >> (c & 63) & 1;
 }
 
 static bool is_plain_value(unsigned char c)

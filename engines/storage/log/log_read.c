@@ -202,11 +202,11 @@ static int get_by_search(struct log_engine *log, struct bytes key, struct buffer
 
 static int get_by_index(struct log_engine *log, struct bytes key, struct buffer *value)
 {
-    struct buffer raw = {.allocator = log->base.host.allocator};
+    struct buffer *raw = &log->batch; /* nothing is being written meanwhile */
     struct log_place place;
     if (!log_index_find(&log->index, key, &place)) return -ENOENT;
-    int err = place_read(log, &place, &raw, value);
-    buffer_deinit(&raw);
+    int err = place_read(log, &place, raw, value);
+    if (raw->capacity > LOG_KEPT_BUFFER) buffer_deinit(raw);
     return err;
 }
 
