@@ -374,6 +374,77 @@ static void test_a_bit_flipped_under_an_open_engine_is_detected_or_harmless(void
     image_free(&w, &s);
 }
 
+/* Flips a bit of every copy of the text that the files hold. */
+static uint64_t flip_text(struct world *w, const struct image *image, const char *text)
+{
+    uint64_t flipped = 0, size = strlen(text);
+    for (size_t i = 0; i < image->count; i++)
+        for (uint64_t at = 0; at + size <= image->files[i].size; at++) {
+            struct vfs_file *f;
+            unsigned char byte = image->files[i].data[at] ^ 1;
+            if (memcmp(image->files[i].data + at, text, size) != 0 ||
+                vfs_open(w->real, image->files[i].path, VFS_WRITE, &f))
+                continue;
+            assert_int_equal(vfs_write(f, at, bytes_of(&byte, 1), VFS_LOG), 0);
+            vfs_close(f);
+            flipped++;
+        }
+    return flipped;
+}
+
+/* The error of reading a key whose value rotted while the engine had it open, and the value. */
+static int get_rotten(const struct subject *subject, const char *verify, struct buffer *out,
+                      uint64_t *flipped, uint64_t *problems)
+{
+    struct world w;
+    struct image image;
+    void *options = subject_options(subject, SIZES_SMALL);
+    char key[24], value[64];
+    bool more = true;
+    if (verify) assert_true(option_put(subject->ops, options, "verify", verify));
+    world_init(&w, WORLD_DISK, 1);
+    world_open(&w, subject->ops, options);
+    for (int i = 0; i < 40; i++) {
+        snprintf(key, sizeof(key), "key%02d", i);
+        snprintf(value, sizeof(value), "Balance-%02d-of-an-account", i);
+        assert_int_equal(engine_put(w.engine, bytes_string(key), bytes_string(value),
+                                    &allocator_system, ENGINE_SYNC, 0),
+                         0);
+    }
+    while (more) assert_int_equal(engine_maintain(w.engine, 1 << 20, 0, &more), 0);
+    world_reopen(&w);
+    image_read(&w, &image);
+    *flipped = flip_text(&w, &image, "Balance-17-of-an-account");
+    int err = engine_get(w.engine, BYTES_LITERAL("key17"), out);
+    world_close(&w);
+    *problems = subject->ops->inspect ? world_inspect(&w, subject->ops, "data").problems : 1;
+    for (size_t i = 0; i < image.count; i++) free(image.files[i].data);
+    free(options);
+    world_deinit(&w);
+    return err;
+}
+
+/* What a store without checksums hands to its replicas (Ganesan and others, "Redundancy does
+ * not imply fault tolerance", FAST 2017), shown on an engine that can be told not to look. */
+static void test_a_rotten_value_is_returned_only_by_who_does_not_verify(void **state)
+{
+    const struct subject *subject = *state;
+    struct buffer out = {.allocator = &allocator_system};
+    uint64_t flipped, problems;
+    int err = get_rotten(subject, NULL, &out, &flipped, &problems);
+    assert_true(flipped > 0);
+    assert_true(problems > 0);
+    if (err && err != -EBADMSG) fail_msg("%s: get fails with %d", subject->name, err);
+    if (!err)
+        assert_true(bytes_equal(buffer_bytes(&out), BYTES_LITERAL("Balance-17-of-an-account")));
+    if (option_find(subject->ops, "verify")) {
+        assert_int_equal(get_rotten(subject, "no", &out, &flipped, &problems), 0);
+        assert_true(bytes_equal(buffer_bytes(&out), BYTES_LITERAL("Calance-17-of-an-account")));
+        assert_true(problems > 0); /* it is only not looked at */
+    }
+    buffer_deinit(&out);
+}
+
 /* ---- sectors and lengths ---- */
 
 static void test_a_zeroed_sector_is_detected_or_harmless(void **state)
@@ -542,6 +613,7 @@ static const struct suite_test suite[] = {
     T(test_a_sound_image_has_no_problems),
     T(test_a_flipped_bit_is_detected_or_harmless),
     T(test_a_bit_flipped_under_an_open_engine_is_detected_or_harmless),
+    T(test_a_rotten_value_is_returned_only_by_who_does_not_verify),
     T(test_a_zeroed_sector_is_detected_or_harmless),
     T(test_a_misplaced_sector_is_detected_or_harmless),
     T(test_a_file_under_another_name_is_detected_or_harmless),

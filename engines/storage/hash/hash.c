@@ -532,7 +532,9 @@ static const struct option hash_option_table[] = {
      .type = OPTION_YESNO,
      OFFSET(verify),
      .value = "yes",
-     .doc = "check the record's checksum on every read"},
+     .doc =
+         "check the record's checksum on every read; no: rot is returned as data, as by stores "
+         "without checksums"},
     {.name = "on_sync_failure",
      .type = OPTION_WORD,
      OFFSET(on_sync_failure),
