@@ -1,7 +1,8 @@
 #!/bin/bash
 # The same scenario and seed give the same trace hash and the same result bytes from every compiler and optimisation level; another seed gives another hash.
 #
-# Builds gcc -O0, gcc -O3, clang -O2 and the san variant, runs every scenario and variant with each, and compares result folders byte by byte, but for `host`.
+# Builds gcc -O0, gcc -O3, clang -O2 and the san variant, runs every scenario and variant and the simulated benchmark of the engines with each, and compares result folders byte by
+# byte, but for `host`.
 set -u
 cd "$(dirname "$0")/.."
 MAKE=${MAKE:-make}
@@ -40,6 +41,9 @@ for build in "${builds[@]}"; do
         code=$?
         [ $code -ne 2 ] && [ $code -le 4 ] || { cat "$work/errors" >&2; fail "$build: $scenario, seed 7, ended with status $code"; }
     done
+    # Every engine through every workload, on a device that draws much.
+    "$(binary "$build")" bench engines --sim cloud --keys 200 --seconds 1 --json >"$out/bench.jsonl" 2>"$work/errors" || { cat "$work/errors" >&2; fail "$build: bench engines"; }
+    sed -i 's/,"host":{[^}]*}//' "$out/bench.jsonl"
     # `host` is the last member of result.json: all before it must be equal.
     find "$out" -name result.json -exec sed -i '/^  "host": {/,$d' {} +
 done

@@ -8,7 +8,7 @@
 #
 # ROUNDS (3) rounds, in each of which peer and ours take turns; figures are medians. Judged by operations per CPU-second of the whole process, background threads included; the wall clock stands
 # beside. KEYS (1000000), SIZES ("100 1000"), BLOCKS (7), ENGINES ("hash lsm btree"), PEERS (../shared/peers) may be set. Without the peers' program it says so and exits 0.
-set -u
+set -uo pipefail
 cd "$(dirname "$0")/.."
 root=${1:?usage: tests/peers.sh DIR}
 ROUNDS=${ROUNDS:-3} KEYS=${KEYS:-1000000} SIZES=${SIZES:-100 1000} BLOCKS=${BLOCKS:-7} ENGINES=${ENGINES:-hash lsm btree}

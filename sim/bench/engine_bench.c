@@ -141,6 +141,13 @@ bool bench_cpu_rate(const struct bench_row *row, double *rate)
     return true;
 }
 
+double bench_judged_rate(const struct bench_row *row)
+{
+    double rate = bench_rate(row);
+    bench_cpu_rate(row, &rate);
+    return rate;
+}
+
 static bool quotient(uint64_t a, uint64_t b, double *out)
 {
     if (b == 0) return false;

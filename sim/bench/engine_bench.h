@@ -94,6 +94,8 @@ struct bench_row {
     uint64_t latency_every;    /* one operation in so many was timed */
     struct histogram latency;  /* of a call: a put or batch, get, scan, open */
     uint64_t checksum;         /* sum of all values read, by 8-byte words */
+    uint32_t rounds; /* of which this row is the median; the caller of bench_run fills these */
+    double rate_best, rate_worst; /* of the rounds, by bench_judged_rate() */
     uint32_t properties_count;
     struct bench_property properties[BENCH_PROPERTIES_MAX];
 };
@@ -115,6 +117,9 @@ int bench_run(const struct bench_config *config, const struct bench_watcher *wat
 double bench_seconds(const struct bench_row *row);
 double bench_rate(const struct bench_row *row);                 /* operations a second */
 bool bench_cpu_rate(const struct bench_row *row, double *rate); /* ... a CPU-second */
+/* What rows are compared by: operations a CPU-second where CPU is measured (other processes of
+ * the host disturb it least), else a second; 0 where neither took any time. */
+double bench_judged_rate(const struct bench_row *row);
 /* Bytes written through the vfs over bytes put; read over bytes returned; on disk over live. */
 bool bench_write_amplification(const struct bench_row *row, double *factor);
 bool bench_read_amplification(const struct bench_row *row, double *factor);

@@ -62,6 +62,11 @@ void bench_row_json(FILE *out, const struct bench_row *row, bool is_real)
     number(out, "rate", true, bench_rate(row));
     bool is_there = bench_cpu_rate(row, &value);
     number(out, "cpu_rate", is_there, value);
+    if (row->rounds) {
+        count(out, "rounds", row->rounds);
+        number(out, "rate_best", true, row->rate_best);
+        number(out, "rate_worst", true, row->rate_worst);
+    }
     quantile(out, "p50_ns", row, 500000);
     quantile(out, "p99_ns", row, 990000);
     quantile(out, "p999_ns", row, 999000);

@@ -383,9 +383,21 @@ static void take_progress(void *context, const char *engine, const char *workloa
 static int by_cost(const void *a, const void *b)
 {
     const struct bench_row *x = a, *y = b;
-    int64_t one = x->cpu_ns ? x->cpu_ns : x->elapsed_ns,
-            two = y->cpu_ns ? y->cpu_ns : y->elapsed_ns;
+    /* An operation: a budget may have ended the rounds at different ones. */
+    __int128 one = (__int128)(x->cpu_ns ? x->cpu_ns : x->elapsed_ns) * y->operations,
+             two = (__int128)(y->cpu_ns ? y->cpu_ns : y->elapsed_ns) * x->operations;
     return one < two ? -1 : one > two;
+}
+
+/* Puts the rounds of a workload in order and says in each how far they lie apart. */
+static void sort_rounds(struct bench_row *rows, size_t count)
+{
+    qsort(rows, count, sizeof *rows, by_cost);
+    for (size_t i = 0; i < count; i++) {
+        rows[i].rounds = (uint32_t)count;
+        rows[i].rate_best = bench_judged_rate(&rows[0]);
+        rows[i].rate_worst = bench_judged_rate(&rows[count - 1]);
+    }
 }
 
 static int run_all(struct session *s, const char *folder)
@@ -412,7 +424,7 @@ static int run_all(struct session *s, const char *folder)
     for (size_t k = 0; k < in->keys_count; k++)
         for (size_t e = 0; e < in->engines_count; e++)
             for (size_t w = 0; w < in->workloads_count; w++)
-                qsort(row_at(s, k, e, w, 0), in->repeat, sizeof *s->rows, by_cost);
+                sort_rounds(row_at(s, k, e, w, 0), in->repeat);
     return EXIT_MET;
 }
 

@@ -22,9 +22,8 @@
 
 static double rate_of(const struct bench_row *row)
 {
-    double rate = row->elapsed_ns > 0 ? bench_rate(row) : RATE_FREE;
-    bench_cpu_rate(row, &rate);
-    return rate;
+    double rate = bench_judged_rate(row);
+    return rate > 0 ? rate : RATE_FREE;
 }
 
 /* "1.23M", "45.6k", "789", "1.23" */
@@ -94,7 +93,8 @@ static double best_rate(const struct bench_row *const *rows, size_t engines)
 {
     double best = 0;
     for (size_t e = 0; e < engines; e++)
-        if (!rows[e]->skipped[0] && rate_of(rows[e]) > best) best = rate_of(rows[e]);
+        if (!rows[e]->skipped[0] && rate_of(rows[e]) > best && rate_of(rows[e]) < RATE_FREE)
+            best = rate_of(rows[e]);
     return best;
 }
 
@@ -114,6 +114,11 @@ static bool is_cut(const struct bench_row *row)
 static bool is_skipped(const struct bench_row *row)
 {
     return row->skipped[0] != 0;
+}
+
+static bool is_free(const struct bench_row *row)
+{
+    return !row->skipped[0] && rate_of(row) == RATE_FREE;
 }
 
 /* ---- a line each ---- */
@@ -141,7 +146,8 @@ static void print_line(FILE *out, const struct bench_row *row, double best)
             short_number(t[0], (double)row->operations), is_cut(row) ? "*" : " ");
     fprintf(out, " %7s %7s", has_cpu ? short_number(t[1], cpu) : "-",
             short_number(t[2], row->elapsed_ns > 0 ? bench_rate(row) : RATE_FREE));
-    fprintf(out, " %5.2f", best > 0 ? rate_of(row) / best : 0);
+    char ratio[16];
+    fprintf(out, " %5s", factor(ratio, !is_free(row) && best > 0, rate_of(row) / best));
     fprintf(out, " %7s %7s %7s", quantile(t[3], row, 500000), quantile(t[4], row, 990000),
             quantile(t[5], row, 999000));
     bool is_there = bench_write_amplification(row, &value);
@@ -195,8 +201,8 @@ static void print_rates(FILE *out, const struct bench_row *const *rows, size_t w
         for (size_t e = 0; e < engines; e++) {
             char text[16], cell[32];
             double rate = rate_of(line[e]);
-            if (line[e]->skipped[0]) {
-                fprintf(out, " %14s", "-");
+            if (line[e]->skipped[0] || rate == RATE_FREE) {
+                fprintf(out, " %14s", line[e]->skipped[0] ? "-" : "free");
                 continue;
             }
             snprintf(cell, sizeof cell, "%s%s (%.2f)", short_number(text, rate),
@@ -318,6 +324,9 @@ void bench_table_print(FILE *out, const struct bench_row *const *rows, size_t ke
     }
     if (any(rows, count, is_cut))
         fputs("*: ended by --seconds before all operations were done.\n", out);
+    if (any(rows, count, is_free))
+        fputs("free: it takes no disk time, and without --cpu measured no other is counted.\n",
+              out);
     if (any(rows, count, is_skipped))
         fputs("-: the engine's scans come in no order, or the figure has no meaning.\n", out);
 }

@@ -182,7 +182,7 @@ static void test_simulated_rows_are_the_same_bytes_outside_host(void **state)
                             "fillsync,fillrandom,readrandom,reopen,ycsb_a --json --seed 7";
     assert_int_equal(bench("%s", arguments), 0);
     char *one = without_host();
-    assert_int_equal(bench("%s --repeat 2", arguments), 0);
+    assert_int_equal(bench("%s", arguments), 0);
     char *two = without_host();
     assert_string_equal(one, two);
     assert_int_equal(bench("%s --seed 8", arguments), 0);
@@ -191,6 +191,23 @@ static void test_simulated_rows_are_the_same_bytes_outside_host(void **state)
     free(one);
     free(two);
     free(three);
+}
+
+static void test_rounds_are_told_with_the_best_and_the_worst(void **state)
+{
+    (void)state;
+    assert_int_equal(bench("engines --real %s --engines log --keys 100 --workloads fillseq "
+                           "--repeat 3 --json",
+                           scratch),
+                     0);
+    json_t *row = json_loads(output, 0, NULL);
+    assert_non_null(row);
+    assert_int_equal(json_integer_value(json_object_get(row, "rounds")), 3);
+    double best = json_real_value(json_object_get(row, "rate_best")),
+           middle = json_real_value(json_object_get(row, "cpu_rate")),
+           worst = json_real_value(json_object_get(row, "rate_worst"));
+    assert_true(best >= middle && middle >= worst && worst > 0);
+    json_decref(row);
 }
 
 static void test_options_reach_their_engine(void **state)
@@ -297,6 +314,7 @@ int main(void)
         cmocka_unit_test(test_numbers_are_strict),
         cmocka_unit_test(test_json_has_the_promised_names),
         cmocka_unit_test(test_simulated_rows_are_the_same_bytes_outside_host),
+        cmocka_unit_test(test_rounds_are_told_with_the_best_and_the_worst),
         cmocka_unit_test(test_options_reach_their_engine),
         cmocka_unit_test(test_tables_fit_a_screen_and_name_what_they_show),
         cmocka_unit_test(test_out_writes_rows_latencies_and_how_it_was_run),
