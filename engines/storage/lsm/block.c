@@ -128,7 +128,7 @@ int block_find(const struct block_view *view, struct bytes key, uint64_t sequenc
         uint32_t middle = low + (high - low) / 2, at = block_restart(view, middle);
         if (at >= view->entries_end || !block_entry_at(view, at, e) || e->shared)
             return -EBADMSG;
-        int order = bytes_compare(bytes_of(e->suffix, e->suffix_size), key);
+        int order = lsm_key_compare(bytes_of(e->suffix, e->suffix_size), key);
         if (order < 0 || (order == 0 && e->tag >> 1 > sequence))
             low = middle;
         else

@@ -23,6 +23,10 @@
 
 #include "engines/storage/lsm/table_format.h"
 
+#define GRAIN                                                                                  \
+    256u /* sizes of blocks are rounded up to it, so that a new one fits where an old          \
+            one was */
+
 struct block_cache {
     const struct allocator *allocator;
     uint64_t bytes_max, bytes, blocks, hits, misses;
@@ -30,15 +34,6 @@ struct block_cache {
 };
 
 /* ---- a block's memory ---- */
-
-struct block *block_create(const struct allocator *allocator, uint32_t size)
-{
-    size_t allocated = sizeof(struct block) + size;
-    struct block *block = allocator_alloc(allocator, allocated);
-    if (!block) return NULL;
-    *block = (struct block){.allocated = allocated, .size = size, .pins = 1};
-    return block;
-}
 
 static void block_destroy(const struct allocator *allocator, struct block *block)
 {
@@ -52,7 +47,8 @@ void block_unpin(const struct allocator *allocator, struct block *block)
 
 /* ---- the ring ---- */
 
-void block_cache_drop(struct block_cache *c, struct block *block)
+/* I2: out of the ring and its table; who calls it sees to I3. */
+static void unlink_block(struct block_cache *c, struct block *block)
 {
     if (block->ring_next == block) {
         c->hand = NULL;
@@ -63,19 +59,30 @@ void block_cache_drop(struct block_cache *c, struct block *block)
     }
     c->bytes -= block->allocated;
     c->blocks--;
-    *block->home = NULL; /* I2 */
+    *block->home = NULL;
     block->home = NULL;
-    if (block->pins == 0) block_destroy(c->allocator, block); /* I3 */
 }
 
-/* Makes room; two rounds see every mark off. False when what is pinned takes it all. */
-static bool make_room(struct block_cache *c, uint64_t bytes)
+void block_cache_drop(struct block_cache *c, struct block *block)
 {
+    unlink_block(c, block);
+    if (block->pins == 0) block_destroy(c->allocator, block);
+}
+
+/* Makes room; two rounds see every mark off. False when what is pinned takes it all. *spare,
+ * when given, receives the memory of one who had to go, if it has just the size. */
+static bool make_room(struct block_cache *c, uint64_t bytes, struct block **spare)
+{
+    if (bytes > c->bytes_max) return false;
     uint64_t steps = 2 * c->blocks;
     while (c->bytes + bytes > c->bytes_max && c->hand && steps-- > 0) {
         struct block *block = c->hand;
         if (block->pins == 0 && !block->is_referenced) {
-            block_cache_drop(c, block);
+            unlink_block(c, block);
+            if (spare && !*spare && block->allocated == bytes)
+                *spare = block;
+            else
+                block_destroy(c->allocator, block);
             continue;
         }
         if (block->pins == 0) block->is_referenced = false;
@@ -108,6 +115,25 @@ void block_cache_stats(const struct block_cache *c, struct block_cache_stats *ou
     *out = (struct block_cache_stats){c->hits, c->misses, c->bytes, c->blocks};
 }
 
+struct block *block_create(const struct allocator *allocator, struct block_cache *c,
+                           uint32_t size)
+{
+    size_t allocated = sizeof(struct block) + (size_t)size;
+    allocated = (allocated + GRAIN - 1) & ~(size_t)(GRAIN - 1);
+    struct block *block = NULL;
+    if (c) make_room(c, allocated, &block);
+    if (!block) block = allocator_alloc(allocator, allocated);
+    if (!block) return NULL;
+    block->home = NULL;
+    block->ring_next = block->ring_previous = NULL;
+    block->allocated = allocated;
+    block->size = size;
+    block->pins = 1;
+    block->entries_end = block->restarts = 0;
+    block->is_referenced = false;
+    return block;
+}
+
 struct block *block_cache_find(struct block_cache *c, struct block **home)
 {
     struct block *block = *home;
@@ -123,7 +149,7 @@ struct block *block_cache_find(struct block_cache *c, struct block **home)
 
 void block_cache_add(struct block_cache *c, struct block *block, struct block **home)
 {
-    if (!make_room(c, block->allocated)) return;
+    if (!make_room(c, block->allocated, NULL)) return;
     if (c->hand) {
         block->ring_next = c->hand;
         block->ring_previous = c->hand->ring_previous;

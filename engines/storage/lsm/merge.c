@@ -42,7 +42,7 @@ static struct merge *merge_of(struct lsm_iterator *it)
 static inline bool comes_first(const struct merge *m, const struct lsm_iterator *a,
                                const struct lsm_iterator *b)
 {
-    int order = bytes_compare(a->key, b->key);
+    int order = lsm_key_compare(a->key, b->key);
     bool before = order ? order < 0 : a->sequence > b->sequence;
     return before != m->is_backward;
 }

@@ -188,7 +188,7 @@ static int add_children(struct lsm_cursor *c, const struct engine_range *range,
         const struct lsm_level *level = &c->version->levels[i];
         for (uint32_t j = 0; !err && j < level->count; j++) {
             if (!run_matters(range, level->runs[j])) continue;
-            err = lsm_run_iterate(c->lsm, level->runs[j], 0, &children[*count]);
+            err = lsm_run_iterate(c->lsm, level->runs[j], LSM_IO, &children[*count]);
             if (!err) (*count)++;
         }
     }

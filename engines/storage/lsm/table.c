@@ -337,7 +337,7 @@ int table_block_get(struct table *t, uint32_t index, enum vfs_purpose purpose,
         return 0;
     }
     uint32_t size = (uint32_t)(place[1].offset - place->offset);
-    block = block_create(t->allocator, size);
+    block = block_create(t->allocator, t->cache, size);
     if (!block) return -ENOMEM;
     int err = engine_file_read(t->file, place->offset, block->data, size, purpose);
     if (err == -EBADMSG) err = table_corrupt(t, place->offset, "the file ends in a block");

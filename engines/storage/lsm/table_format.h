@@ -157,8 +157,10 @@ struct block {
     bool is_referenced;
     unsigned char data[];
 };
-/* Memory for a block that is about to be read, pinned, not yet found by anybody. */
-struct block *block_create(const struct allocator *allocator, uint32_t size);
+/* Memory for a block that is about to be read, pinned, not yet found by anybody; when a cache
+ * is given, its room is made already, and the memory may be that of who had to go. */
+struct block *block_create(const struct allocator *allocator, struct block_cache *cache,
+                           uint32_t size);
 void block_unpin(const struct allocator *allocator, struct block *block);
 /* Pins the block at *home, or counts a miss and returns NULL. */
 struct block *block_cache_find(struct block_cache *cache, struct block **home);
