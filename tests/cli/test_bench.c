@@ -69,8 +69,8 @@ static void test_bad_usage_is_refused_with_the_nearest_word(void **state)
 {
     (void)state;
     refused("engine", "did you mean 'engines'");
-    refused("engines", "give --real DIR or --sim PRESET");
-    refused("engines --sim hdd --real /tmp", "give --real DIR or --sim PRESET");
+    refused("engines", "give one of --real DIR, --sim PRESET");
+    refused("engines --sim hdd --real /tmp", "give one of --real DIR, --sim PRESET");
     refused("engines --sim ssd_plb", "did you mean 'ssd_plp'");
     refused("engines --sim hdd --engines hahs", "did you mean 'hash'");
     refused("engines --sim hdd --engines hash,hash", "named twice");
