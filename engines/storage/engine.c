@@ -15,7 +15,7 @@
 
 #include <errno.h>
 
-#define ITEM_HEADER 9u
+#define ITEM_HEADER ENGINE_BATCH_ITEM_HEADER
 
 /* ---- batches ---- */
 
@@ -60,19 +60,6 @@ void engine_batch_deinit(struct engine_batch *batch)
 {
     buffer_deinit(&batch->encoded);
     batch->count = 0;
-}
-
-bool engine_batch_next(const struct engine_batch *batch, size_t *position,
-                       struct engine_batch_item *item)
-{
-    if (*position >= batch->encoded.size) return false;
-    const unsigned char *p = batch->encoded.data + *position;
-    uint32_t key_size = get_u32(p + 1), value_size = get_u32(p + 5);
-    item->is_delete = p[0];
-    item->key = bytes_of(p + ITEM_HEADER, key_size);
-    item->value = bytes_of(p + ITEM_HEADER + key_size, value_size);
-    *position += ITEM_HEADER + key_size + value_size;
-    return true;
 }
 
 /* ---- one call at a time ---- */

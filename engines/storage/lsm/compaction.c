@@ -174,7 +174,7 @@ static int entry_take(struct lsm *lsm, const struct lsm_iterator *entry)
         int err = lsm_output_finish(&c->output);
         return err ? err : 1;
     }
-    int err = buffer_assign(&c->last_key, entry->key);
+    int err = lsm_key_assign(&c->last_key, entry->key);
     c->has_last = true;
     if (err) return err;
     if (entry->is_delete && tombstone_is_over(lsm, entry)) {

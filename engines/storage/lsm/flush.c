@@ -94,7 +94,6 @@ static void flush_reset(struct lsm *lsm)
 {
     struct lsm_flush *f = &lsm->flush;
     lsm_iterator_destroy(f->it);
-    buffer_deinit(&f->last_key);
     lsm_output_deinit(lsm, &f->output);
     *f = (struct lsm_flush){0};
 }
@@ -110,7 +109,6 @@ static int flush_begin(struct lsm *lsm)
 {
     struct lsm_flush *f = &lsm->flush;
     const struct allocator *a = lsm->base.host.allocator;
-    f->last_key.allocator = a;
     int err = memtable_iterate(lsm->flushing->table, a, &f->it);
     if (!err) err = lsm_iterator_first(f->it);
     /* Logs that hold nothing but marks leave nothing to write. */
@@ -121,19 +119,21 @@ static int flush_begin(struct lsm *lsm)
 static int flush_add(struct lsm *lsm)
 {
     struct lsm_flush *f = &lsm->flush;
-    if (f->has_last && lsm_key_compare(buffer_bytes(&f->last_key), f->it->key) == 0) return 0;
-    int err = buffer_assign(&f->last_key, f->it->key);
+    if (f->has_last && lsm_key_compare(f->last_key, f->it->key) == 0) return 0;
+    f->last_key = f->it->key; /* the memtable's memory, which does not move */
     f->has_last = true;
-    return err ? err : lsm_output_add(lsm, &f->output, f->it);
+    return lsm_output_add(lsm, &f->output, f->it);
 }
 
 static int flush_build(struct lsm *lsm, uint64_t budget)
 {
     struct lsm_flush *f = &lsm->flush;
     int err = 0;
-    uint64_t done = 0;
-    while (f->it->is_valid && done < budget && lsm_output_unwritten(&f->output) < LSM_IO) {
-        done += f->it->key.size + f->it->value.size + 1;
+    uint64_t done = 0, unwritten = lsm_output_unwritten(&f->output);
+    while (f->it->is_valid && done < budget && unwritten < LSM_IO) {
+        uint64_t size = f->it->key.size + f->it->value.size + 1;
+        done += size;
+        unwritten += size;
         err = flush_add(lsm);
         if (!err) err = lsm_iterator_next(f->it);
         if (err) return err;
@@ -142,7 +142,7 @@ static int flush_build(struct lsm *lsm, uint64_t budget)
         err = lsm_output_finish(&f->output);
         if (!err) err = lsm_output_write(lsm, &f->output, VFS_FLUSH);
         if (!err) f->step = FLUSH_SYNC;
-    } else if (lsm_output_unwritten(&f->output) >= LSM_IO) {
+    } else if (unwritten >= LSM_IO && lsm_output_unwritten(&f->output)) {
         err = lsm_output_write(lsm, &f->output, VFS_FLUSH);
     }
     return err;

@@ -273,13 +273,13 @@ static int make_room(struct lsm *lsm, uint64_t size)
     return lsm_memory_switch(lsm);
 }
 
-static int append(struct lsm *lsm, uint32_t crc, bool is_synced)
+static int append(struct lsm *lsm, struct bytes record, uint32_t crc, bool is_synced)
 {
     struct lsm_wal *wal = lsm->wal;
-    int err = vfs_write(wal->file, wal->size, buffer_bytes(&lsm->scratch), VFS_LOG);
+    int err = vfs_write(wal->file, wal->size, record, VFS_LOG);
     if (err) return lsm_log_failed(lsm, err, wal->garbage.number, "write");
     uint64_t size = wal->size, synced = wal->synced;
-    wal->size += lsm->scratch.size;
+    wal->size += record.size;
     if (is_synced) {
         err = lsm_wal_sync(lsm);
         if (err) {
@@ -307,6 +307,7 @@ static int lsm_write(struct engine *engine, const struct engine_batch *batch,
                      enum engine_durability durability, int64_t now_ns)
 {
     struct lsm *lsm = lsm_of(engine);
+    struct bytes record;
     uint32_t crc;
     lsm->now_ns = now_ns;
     if (lsm->is_read_only)
@@ -315,8 +316,8 @@ static int lsm_write(struct engine *engine, const struct engine_batch *batch,
     /* All memory is taken before anything is written. Items shrink from batch to memtable, but
      * for the time of a delete, which takes less than a batch's own header. */
     if (!err) err = memtable_reserve(lsm->memory->table, batch->count, batch->encoded.size);
-    if (!err) err = lsm_wal_encode(lsm, batch, now_ns, &crc);
-    if (!err) err = append(lsm, crc, durability == ENGINE_SYNC);
+    if (!err) err = lsm_wal_encode(lsm, batch, now_ns, &record, &crc);
+    if (!err) err = append(lsm, record, crc, durability == ENGINE_SYNC);
     if (!err) apply(lsm, batch, now_ns);
     if (lsm->scratch.capacity > LSM_KEPT_BUFFER) buffer_deinit(&lsm->scratch);
     return err;

@@ -20,6 +20,15 @@
 
 struct lsm;
 
+/* buffer_assign without a call where there is room, which is nearly always. */
+static inline int lsm_key_assign(struct buffer *buffer, struct bytes key)
+{
+    if (key.size >= buffer->capacity) return buffer_assign(buffer, key);
+    memcpy(buffer->data, key.data, key.size);
+    buffer->size = key.size;
+    return 0;
+}
+
 /* ---- small encodings ---- */
 
 #define LSM_VARINT_MAX 10u
@@ -72,6 +81,7 @@ struct lsm_wal {
     uint64_t synced;            /* a completed sync covers [0, synced) */
     uint64_t claimed;           /* the most that a record says was synced */
     uint32_t crc;               /* of the last record, or of the header */
+    uint32_t seed;              /* of checksums: from the number */
     bool owes_mark;             /* records have been written that none claims durable */
     struct lsm_wal *newer;      /* among the logs of the memtable being flushed */
 };
@@ -81,9 +91,10 @@ struct lsm_wal {
 int lsm_wal_create(struct lsm *lsm, uint64_t number, struct lsm_wal **out);
 int lsm_wal_begin(struct lsm *lsm, struct lsm_wal *wal, uint64_t first_sequence);
 void lsm_wal_close(struct lsm *lsm, struct lsm_wal *wal); /* the file; and frees it */
-/* Encodes the batch into lsm->scratch as it stands at the log's end. */
+/* Encodes the batch as it stands at the log's end; *record is in lsm->scratch. */
 int lsm_wal_encode(struct lsm *lsm, const struct engine_batch *batch, int64_t now_ns,
-                   uint32_t *crc);
+                   struct bytes *record, uint32_t *crc);
+uint32_t lsm_wal_seed(uint64_t number); /* for lsm_wal.seed */
 void lsm_wal_mark(struct lsm *lsm); /* at close; never fails anybody */
 int lsm_wal_seal(struct lsm *lsm);  /* writes the active log's last record, and syncs all */
 int lsm_wal_sync(struct lsm *lsm);  /* the active log; a failure is one of the log */
@@ -278,7 +289,7 @@ enum lsm_flush_step { FLUSH_IDLE, FLUSH_BUILD, FLUSH_SYNC, FLUSH_SWITCH };
 struct lsm_flush {
     enum lsm_flush_step step;
     struct lsm_iterator *it;
-    struct buffer last_key; /* of the last entry added: older versions of it are dropped */
+    struct bytes last_key; /* of the last entry added: older versions of it are dropped */
     bool has_last;
     struct lsm_output output;
 };

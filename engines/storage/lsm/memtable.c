@@ -202,6 +202,10 @@ int memtable_reserve(struct memtable *m, size_t count, size_t bytes)
 {
     if (count > SIZE_MAX / 64 || bytes > SIZE_MAX / 4) return -ENOMEM;
     size_t room = bytes + count * (sizeof(struct entry) + 7);
+    /* One entry, which is what most batches hold: what the sums below come to. */
+    if (count == 1 && (size_t)(m->room_end - m->room) >= room &&
+        m->leaf_pool.available >= 2 && m->inner_pool.available >= 2 * (size_t)m->depth + 3)
+        return 0;
     if ((size_t)(m->room_end - m->room) < room) {
         size_t size = m->memory < ENTRY_CHUNK_MIN   ? ENTRY_CHUNK_MIN
                       : m->memory > ENTRY_CHUNK_MAX ? ENTRY_CHUNK_MAX
@@ -513,6 +517,11 @@ void memtable_add(struct memtable *m, uint64_t sequence, bool is_delete, struct 
     }
     skip_lower(m, key);
     struct target t = {entry_key(e), sequence, prefix_of(e->data, key.size, m->skip)};
+    struct node *last = &m->last->node;
+    if (last->count < FANOUT && last->prefix[last->count - 1] < t.prefix) {
+        node_insert(last, last->count, t.prefix, e); /* ascending keys need no search */
+        return;
+    }
     struct inner *path[DEPTH_MAX]; /* [0] the parent of the leaf */
     uint32_t ranks[DEPTH_MAX];
     void *node = m->root;

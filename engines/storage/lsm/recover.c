@@ -256,6 +256,7 @@ static int log_adopt(struct lsm *lsm, uint64_t number, struct vfs_file *file, ui
         .synced = extent->claimed,
         .claimed = extent->claimed,
         .crc = extent->crc,
+        .seed = lsm_wal_seed(number),
         .owes_mark = extent->records > 0 && !extent->last_is_mark};
     lsm->wal = wal;
     /* What an earlier process wrote may be in the cache only; from here on it is answered. A

@@ -271,7 +271,7 @@ static int next_forward(struct lsm_cursor *c, struct bytes *key, struct bytes *v
         if (it->sequence > c->snapshot) continue;
         if (c->has_key && lsm_key_compare(it->key, buffer_bytes(&c->key)) == 0) continue;
         if (c->has_to && lsm_key_compare(it->key, buffer_bytes(&c->to)) >= 0) break;
-        err = buffer_assign(&c->key, it->key);
+        err = lsm_key_assign(&c->key, it->key);
         if (err) break;
         c->has_key = true;
         if (it->is_delete) continue;

@@ -42,90 +42,78 @@ static const char wal_magic[8] = {'F', 'L', 'L', 'S', 'M', 'W', '1', '\n'};
 
 /* ---- encoding ---- */
 
-static uint32_t record_crc(const unsigned char *data, size_t size, uint64_t number,
-                           uint64_t offset)
+uint32_t lsm_wal_seed(uint64_t number)
 {
-    unsigned char seed[16];
-    put_u64(seed, number);
-    put_u64(seed + 8, offset);
-    return crc32c(crc32c(0, seed, sizeof(seed)), data + 4, size - 4);
+    unsigned char bytes[8];
+    put_u64(bytes, number);
+    return crc32c(0, bytes, sizeof(bytes));
 }
 
-static size_t item_size(const struct engine_batch_item *item)
+/* `seed` is that of the log's number. */
+static uint32_t record_crc(const unsigned char *data, size_t size, uint32_t seed,
+                           uint64_t offset)
 {
-    size_t size = lsm_varint_size((uint64_t)item->key.size << 1) + item->key.size;
-    return item->is_delete ? size
-                           : size + lsm_varint_size(item->value.size) + item->value.size;
+    unsigned char bytes[8];
+    put_u64(bytes, offset);
+    return crc32c(crc32c(seed, bytes, sizeof(bytes)), data + 4, size - 4);
 }
 
 static unsigned char *item_put(unsigned char *p, const struct engine_batch_item *item)
 {
     p = lsm_varint_put(p, (uint64_t)item->key.size << 1 | item->is_delete);
     if (!item->is_delete) p = lsm_varint_put(p, item->value.size);
-    if (item->key.size) memcpy(p, item->key.data, item->key.size);
+    memcpy(p, item->key.data, item->key.size);
     p += item->key.size;
-    if (item->value.size) memcpy(p, item->value.data, item->value.size);
+    memcpy(p, item->value.data, item->value.size);
     return p + item->value.size;
 }
 
-/* Everything before the items; the checksum is left to record_finish. */
-static unsigned char *head_put(unsigned char *p, const struct lsm_wal *wal, bool has_time,
-                               int64_t now_ns, uint64_t items_size, uint64_t count)
+/* Everything before the items, which stand at RECORD_HEAD_MAX of the scratch buffer: right
+ * before them. */
+static struct bytes head_put(struct lsm *lsm, unsigned char flags, int64_t now_ns,
+                             uint64_t items_size, uint64_t count, uint32_t *crc)
 {
-    bool claims = wal->synced > wal->claimed && wal->synced <= CLAIM_MAX;
-    put_u32(p + 4, wal->crc);
-    p[8] = (unsigned char)((claims ? HAS_CLAIM : 0) | (has_time ? HAS_TIME : 0));
-    p += RECORD_FIXED;
-    if (claims) {
+    const struct lsm_wal *wal = lsm->wal;
+    unsigned char head[RECORD_HEAD_MAX], *p = head + RECORD_FIXED;
+    if (wal->synced > wal->claimed && wal->synced <= CLAIM_MAX) flags |= HAS_CLAIM;
+    put_u32(head + 4, wal->crc);
+    head[8] = flags;
+    if (flags & HAS_CLAIM) {
         put_u32(p, (uint32_t)wal->synced);
         p += 4;
     }
-    if (has_time) {
+    if (flags & HAS_TIME) {
         put_u64(p, (uint64_t)now_ns);
         p += 8;
     }
     p = lsm_varint_put(p, items_size);
-    return lsm_varint_put(p, count);
-}
-
-static uint32_t record_finish(struct buffer *record, const struct lsm_wal *wal)
-{
-    uint32_t crc = record_crc(record->data, record->size, wal->garbage.number, wal->size);
-    put_u32(record->data, crc);
-    return crc;
+    p = lsm_varint_put(p, count);
+    size_t size = (size_t)(p - head);
+    unsigned char *begin = lsm->scratch.data + RECORD_HEAD_MAX - size;
+    memcpy(begin + 4, head + 4, size - 4);
+    struct bytes record = bytes_of(begin, size + (size_t)items_size);
+    *crc = record_crc(begin, record.size, wal->seed, wal->size);
+    put_u32(begin, *crc);
+    return record;
 }
 
 int lsm_wal_encode(struct lsm *lsm, const struct engine_batch *batch, int64_t now_ns,
-                   uint32_t *crc)
+                   struct bytes *record, uint32_t *crc)
 {
     struct engine_batch_item item;
-    size_t position = 0, items_size = 0;
-    bool has_delete = false;
-    while (engine_batch_next(batch, &position, &item)) {
-        items_size += item_size(&item);
-        has_delete |= item.is_delete;
-    }
-    if (items_size > LSM_BATCH_MAX)
+    if (batch->encoded.size > LSM_BATCH_MAX)
         return engine_fail(&lsm->base, -EFBIG, "%s: a batch beyond what a log holds", lsm->dir);
-    int err = buffer_reserve(&lsm->scratch, RECORD_HEAD_MAX + items_size);
+    /* An item's sizes take less here than in the batch. */
+    int err = buffer_reserve(&lsm->scratch, RECORD_HEAD_MAX + batch->encoded.size);
     if (err) return err;
-    unsigned char *p = head_put(lsm->scratch.data, lsm->wal, has_delete, now_ns, items_size,
-                                batch->count);
-    for (position = 0; engine_batch_next(batch, &position, &item);) p = item_put(p, &item);
-    lsm->scratch.size = (size_t)(p - lsm->scratch.data);
-    *crc = record_finish(&lsm->scratch, lsm->wal);
-    return 0;
-}
-
-/* A record without items into lsm->scratch. */
-static int encode_empty(struct lsm *lsm, unsigned char flags, uint32_t *crc)
-{
-    int err = buffer_reserve(&lsm->scratch, RECORD_HEAD_MAX);
-    if (err) return err;
-    unsigned char *p = head_put(lsm->scratch.data, lsm->wal, false, 0, 0, 0);
-    lsm->scratch.data[8] |= flags;
-    lsm->scratch.size = (size_t)(p - lsm->scratch.data);
-    *crc = record_finish(&lsm->scratch, lsm->wal);
+    unsigned char *begin = lsm->scratch.data + RECORD_HEAD_MAX, *p = begin;
+    bool has_delete = false;
+    for (size_t position = 0; engine_batch_next(batch, &position, &item);) {
+        has_delete |= item.is_delete;
+        p = item_put(p, &item);
+    }
+    *record = head_put(lsm, has_delete ? HAS_TIME : 0, now_ns, (uint64_t)(p - begin),
+                       batch->count, crc);
     return 0;
 }
 
@@ -134,23 +122,24 @@ static int encode_empty(struct lsm *lsm, unsigned char flags, uint32_t *crc)
 void lsm_wal_mark(struct lsm *lsm)
 {
     uint32_t crc;
-    if (encode_empty(lsm, 0, &crc) == 0)
-        vfs_write(lsm->wal->file, lsm->wal->size, buffer_bytes(&lsm->scratch), VFS_LOG);
+    if (buffer_reserve(&lsm->scratch, RECORD_HEAD_MAX)) return;
+    struct bytes record = head_put(lsm, 0, 0, 0, 0, &crc);
+    vfs_write(lsm->wal->file, lsm->wal->size, record, VFS_LOG);
 }
 
 int lsm_wal_seal(struct lsm *lsm)
 {
     struct lsm_wal *wal = lsm->wal;
     uint32_t crc;
-    int err = encode_empty(lsm, IS_SEAL, &crc);
+    int err = buffer_reserve(&lsm->scratch, RECORD_HEAD_MAX);
     if (err) return err;
-    err = vfs_write(wal->file, wal->size, buffer_bytes(&lsm->scratch), VFS_LOG);
+    struct bytes record = head_put(lsm, IS_SEAL, 0, 0, 0, &crc);
+    err = vfs_write(wal->file, wal->size, record, VFS_LOG);
     if (err) return lsm_log_failed(lsm, err, wal->garbage.number, "write");
-    uint64_t size = wal->size;
-    wal->size += lsm->scratch.size;
+    wal->size += record.size;
     err = lsm_wal_sync(lsm);
     if (err)
-        wal->size = size;
+        wal->size -= record.size;
     else
         wal->crc = crc;
     return err;
@@ -187,7 +176,8 @@ bool lsm_wal_decode(struct bytes data, uint64_t number, uint64_t offset,
         return false;
     record->items = bytes_of(p, (size_t)items_size);
     record->size = (uint64_t)(p - (const unsigned char *)data.data) + items_size;
-    return record->crc == record_crc(data.data, (size_t)record->size, number, offset);
+    return record->crc ==
+           record_crc(data.data, (size_t)record->size, lsm_wal_seed(number), offset);
 }
 
 bool lsm_wal_next(struct bytes *items, struct wal_item *item)
@@ -287,7 +277,8 @@ int lsm_wal_create(struct lsm *lsm, uint64_t number, struct lsm_wal **out)
     struct lsm_wal *wal = allocator_alloc(a, sizeof(*wal));
     if (!wal) return -ENOMEM;
     *wal = (struct lsm_wal){
-        .garbage = {.number = number, .owner_bytes = sizeof(*wal), .is_log = true}};
+        .garbage = {.number = number, .owner_bytes = sizeof(*wal), .is_log = true},
+        .seed = lsm_wal_seed(number)};
     /* TRUNCATE: an unlink of an older file of this name may have been lost. */
     err = vfs_open(lsm->base.host.vfs, path, VFS_WRITE | VFS_CREATE | VFS_TRUNCATE, &wal->file);
     if (err)
