@@ -1,6 +1,6 @@
 /* The engine `btree`: a B+tree on pages, with a write-ahead log and copy-on-write checkpoints.
  *
- *     batch --> wal-00000007.log          appended, synced when asked
+ *     batch --> redo-00000007.log          appended, synced when asked
  *       |
  *       +-----> pages in memory --------> pages
  *               changed in place           written to free places; now and then a checkpoint
@@ -386,4 +386,7 @@ const struct engine_ops engine_btree = {
     .stats = btree_stats,
     .error = btree_error,
     .close = btree_close,
+    .properties = btree_properties,
+    .recognise = btree_recognise,
+    .inspect = btree_inspect,
 };

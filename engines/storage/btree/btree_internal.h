@@ -443,7 +443,6 @@ int btree_wal_sealed_reserve(struct btree *tree);
 void btree_wal_sealed_add(struct btree *tree, uint64_t size);
 void btree_wal_sealed_drop(struct btree *tree); /* the oldest is gone */
 uint64_t btree_wal_bytes(const struct btree *tree);
-bool btree_wal_header_is_valid(const unsigned char header[WAL_HEADER], uint32_t id);
 struct wal_reader {
     struct vfs_file *file;
     uint64_t limit; /* of the file */
@@ -452,6 +451,10 @@ struct wal_reader {
     struct buffer window;
     uint64_t window_at;
 };
+int btree_wal_reader_open(struct btree *tree, uint32_t id, uint32_t flags,
+                          enum vfs_purpose purpose, struct wal_reader *reader);
+void btree_wal_reader_close(struct wal_reader *reader);
+int btree_wal_header_read(struct wal_reader *reader); /* 1: valid, 0: not, or -errno */
 /* 1: a valid record, good until the next call; 0: none; or -errno. */
 int btree_wal_read(struct wal_reader *reader, uint64_t offset, struct wal_record *record);
 /* Looks for valid records at any place from `from` on: *found, and the most bytes that they say
@@ -464,6 +467,8 @@ bool btree_wal_item_next(const struct wal_record *record, size_t *position,
 
 /* recover.c */
 int btree_recover(struct btree *tree);
+/* The newest valid meta becomes tree->durable; tree->metas counts them. */
+int btree_metas_read(struct btree *tree);
 
 /* checkpoint.c */
 /* Where the second meta stands. */
@@ -487,6 +492,7 @@ void btree_scan_close(struct engine_cursor *cursor);
 int btree_recognise(struct vfs *vfs, const char *dir);
 int btree_inspect(const struct engine_host *host, const char *dir,
                   const struct engine_inspector *inspector);
+void btree_properties(struct engine *engine, engine_property_fn *each, void *context);
 int btree_copy(struct engine *engine, const char *dir);
 int btree_open_options(const struct engine_host *host, const char *dir,
                        const struct btree_options *options, bool is_bulk, struct btree **out);

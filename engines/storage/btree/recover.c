@@ -43,39 +43,11 @@ static int found_file(void *context, const char *name, bool is_directory)
 
 static int wal_corrupt(struct btree *tree, uint32_t id, uint64_t offset, const char *why)
 {
-    return engine_fail(&tree->base, -EBADMSG, "%s/wal-%08x.log at offset %llu: %s", tree->dir,
+    return engine_fail(&tree->base, -EBADMSG, "%s/redo-%08x.log at offset %llu: %s", tree->dir,
                        id, (unsigned long long)offset, why);
 }
 
 /* ---- segments ---- */
-
-static int reader_open(struct btree *tree, uint32_t id, struct wal_reader *reader)
-{
-    char path[ENGINE_PATH_SIZE];
-    *reader = (struct wal_reader){
-        .id = id, .purpose = VFS_RECOVERY, .window = {.allocator = tree->base.host.allocator}};
-    int err = btree_wal_path(tree, id, path);
-    if (!err) err = vfs_open(tree->base.host.vfs, path, VFS_WRITE, &reader->file);
-    if (err) return err;
-    err = vfs_size(reader->file, &reader->limit);
-    if (err) vfs_close(reader->file);
-    return err;
-}
-
-static void reader_close(struct wal_reader *reader)
-{
-    if (reader->file) vfs_close(reader->file);
-    buffer_deinit(&reader->window);
-}
-
-/* 1: the header is what it must be; 0: not; or -errno. */
-static int header_read(struct wal_reader *reader)
-{
-    unsigned char header[WAL_HEADER];
-    if (reader->limit < WAL_HEADER) return 0;
-    int err = engine_file_read(reader->file, 0, header, sizeof(header), reader->purpose);
-    return err ? err : btree_wal_header_is_valid(header, reader->id);
-}
 
 /* 1: some valid record stands in the segment; 0: none; or -errno. */
 static int segment_has_records(struct btree *tree, uint32_t id)
@@ -83,10 +55,10 @@ static int segment_has_records(struct btree *tree, uint32_t id)
     struct wal_reader reader;
     bool found = false;
     uint64_t claimed;
-    int err = reader_open(tree, id, &reader);
+    int err = btree_wal_reader_open(tree, id, VFS_READ, VFS_RECOVERY, &reader);
     if (err) return err;
     err = btree_wal_claims(&reader, 0, &found, &claimed);
-    reader_close(&reader);
+    btree_wal_reader_close(&reader);
     return err ? err : found;
 }
 
@@ -195,11 +167,11 @@ static int wal_replay(struct btree *tree, const struct found *found)
         uint32_t id = id_at(found, i);
         if (id < tree->durable.wal_id) continue; /* a stray: not needed any more */
         if (id != expected) break;
-        int err = reader_open(tree, id, &reader);
+        int err = btree_wal_reader_open(tree, id, VFS_WRITE, VFS_RECOVERY, &reader);
         if (err) return err;
-        int n = header_read(&reader);
+        int n = btree_wal_header_read(&reader);
         if (n > 0) err = segment_replay(tree, &reader, found);
-        reader_close(&reader);
+        btree_wal_reader_close(&reader);
         if (n == 0) err = broken_header(tree, found, i);
         if (n < 0) err = n;
         if (err) return err;
@@ -235,7 +207,7 @@ static int meta_read(struct btree *tree, uint64_t offset, struct meta *meta)
 }
 
 /* The first meta says where the second is; without it, all its places are tried. */
-static int metas_read(struct btree *tree)
+int btree_metas_read(struct btree *tree)
 {
     struct meta meta;
     int n = meta_read(tree, 0, &tree->durable);
@@ -353,7 +325,7 @@ int btree_recover(struct btree *tree)
     if (!err) err = engine_path(path, tree->dir, PAGES_NAME);
     if (!err && found.has_pages)
         err = vfs_open(tree->base.host.vfs, path, VFS_WRITE, &tree->file);
-    if (!err && found.has_pages) err = metas_read(tree);
+    if (!err && found.has_pages) err = btree_metas_read(tree);
     if (!err && found.has_pages) err = vfs_size(tree->file, &tree->file_bytes);
     if (err) goto done;
     if (tree->metas) {

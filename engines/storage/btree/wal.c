@@ -26,7 +26,7 @@ static const char wal_magic[8] = {'F', 'L', 'B', 'T', 'R', 'E', 'W', '1'};
 int btree_wal_path(const struct btree *tree, uint32_t id, char out[ENGINE_PATH_SIZE])
 {
     char name[32];
-    snprintf(name, sizeof(name), "wal-%08x.log", id);
+    snprintf(name, sizeof(name), "redo-%08x.log", id);
     return engine_path(out, tree->dir, name);
 }
 
@@ -34,9 +34,9 @@ bool btree_wal_name_parse(const char *name, uint32_t *id)
 {
     static const char hex[] = "0123456789abcdef";
     uint32_t value = 0;
-    if (strlen(name) != 16 || memcmp(name, "wal-", 4) != 0 || strcmp(name + 12, ".log") != 0)
+    if (strlen(name) != 17 || memcmp(name, "redo-", 5) != 0 || strcmp(name + 13, ".log") != 0)
         return false;
-    for (int i = 4; i < 12; i++) {
+    for (int i = 5; i < 13; i++) {
         const char *digit = name[i] ? strchr(hex, name[i]) : NULL;
         if (!digit) return false;
         value = value << 4 | (uint32_t)(digit - hex);
@@ -51,12 +51,6 @@ static uint64_t record_checksum(const unsigned char *record, size_t size, uint32
                                 uint64_t offset)
 {
     return bytes_hash(bytes_of(record + 8, size - 8), (uint64_t)id << 32 ^ offset);
-}
-
-bool btree_wal_header_is_valid(const unsigned char header[WAL_HEADER], uint32_t id)
-{
-    return memcmp(header, wal_magic, sizeof(wal_magic)) == 0 && get_u32(header + 8) == id &&
-           load_u64(header + 24) == bytes_hash(bytes_of(header, 24), 0);
 }
 
 static int batch_encode(struct buffer *out, const struct engine_batch *batch)
@@ -111,7 +105,7 @@ bool btree_wal_item_next(const struct wal_record *record, size_t *position,
 static int append_failed(struct btree *tree, int err)
 {
     if (tree->options.on_sync_failure == SYNC_PANIC) tree->is_read_only = true;
-    return engine_fail(&tree->base, err, "%s/wal-%08x.log: write failed (errno %d)", tree->dir,
+    return engine_fail(&tree->base, err, "%s/redo-%08x.log: write failed (errno %d)", tree->dir,
                        tree->wal.active.id, -err);
 }
 
@@ -188,7 +182,7 @@ int btree_wal_segment_create(struct btree *tree, uint32_t id, struct wal_segment
     return 0;
 
 failed:
-    return engine_fail(&tree->base, err, "%s/wal-%08x.log: making it failed (errno %d)",
+    return engine_fail(&tree->base, err, "%s/redo-%08x.log: making it failed (errno %d)",
                        tree->dir, id, -err);
 }
 
@@ -296,4 +290,36 @@ int btree_wal_claims(struct wal_reader *reader, uint64_t from, bool *found, uint
         offset += n > 0 ? WAL_RECORD + record.size : 1;
     }
     return 0;
+}
+
+int btree_wal_reader_open(struct btree *tree, uint32_t id, uint32_t flags,
+                          enum vfs_purpose purpose, struct wal_reader *reader)
+{
+    char path[ENGINE_PATH_SIZE];
+    *reader = (struct wal_reader){
+        .id = id, .purpose = purpose, .window = {.allocator = tree->base.host.allocator}};
+    int err = btree_wal_path(tree, id, path);
+    if (!err) err = vfs_open(tree->base.host.vfs, path, flags, &reader->file);
+    if (err) return err;
+    err = vfs_size(reader->file, &reader->limit);
+    if (err) btree_wal_reader_close(reader);
+    return err;
+}
+
+void btree_wal_reader_close(struct wal_reader *reader)
+{
+    if (reader->file) vfs_close(reader->file);
+    reader->file = NULL;
+    buffer_deinit(&reader->window);
+}
+
+int btree_wal_header_read(struct wal_reader *reader)
+{
+    unsigned char header[WAL_HEADER];
+    if (reader->limit < WAL_HEADER) return 0;
+    int err = engine_file_read(reader->file, 0, header, sizeof(header), reader->purpose);
+    if (err) return err;
+    return memcmp(header, wal_magic, sizeof(wal_magic)) == 0 &&
+           get_u32(header + 8) == reader->id &&
+           load_u64(header + 24) == bytes_hash(bytes_of(header, 24), 0);
 }
