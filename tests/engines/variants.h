@@ -125,7 +125,7 @@ struct background {
 static const struct background backgrounds[] = {
     {"log", 0, 0, 1, 0}, /* it has no background work: its file appears by rename */
     {"hash", 0, 8, 4, 8},
-    {"lsm", 10, 10, 0, 20},
+    {"lsm", 6, 8, 0, 12},
     {"btree", 20, 0, 0, 2}, /* checkpoints; the log's files go */
     {NULL, 1, 1, 2, 2},
 };
