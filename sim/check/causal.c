@@ -32,36 +32,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sim/check/reads_from.h"
+#include "sim/check/causal_internal.h"
 #include "sim/check/witness.h"
 
 #define MEMORY_DEFAULT (UINT64_C(1) << 30)
 #define NONE NODE_NONE
 #define INITIAL NODE_INITIAL
 
-struct causal {
-    const struct ops *operations;
-    struct model_verdict *verdict;
-    struct reads_from rf;
-    uint32_t *rows;   /* [writes * sessions] clocks of writes, themselves included */
-    uint32_t *after;  /* [writes] 1 + row of `behind`, 0: none */
-    uint32_t *behind; /* rows: comes after so many operations of each session */
-    uint32_t behind_count, behind_capacity;
-    uint32_t *clocks; /* [sessions * sessions] */
-    bool is_convergent;
-    /* When set, the first pass only looks for the read that put `probe_u` before `probe_w`. */
-    uint32_t probe_u, probe_w, probe_read;
-};
-
 /* ---- the first pass: clocks, C2, C3 ---- */
 
-static uint32_t *row_of(struct causal *c, uint32_t node)
-{
-    return c->rows + (size_t)c->rf.nodes[node].row * c->rf.sessions;
-}
-
-/* w comes after the operation `u`. */
-static void put_behind(struct causal *c, uint32_t w, uint32_t u)
+bool causal_put_behind(struct causal *c, uint32_t w, uint32_t u)
 {
     uint32_t *after = &c->after[c->rf.nodes[w].row];
     if (!*after) {
@@ -76,7 +56,9 @@ static void put_behind(struct causal *c, uint32_t w, uint32_t u)
         *after = ++c->behind_count;
     }
     uint32_t *slot = &c->behind[(size_t)(*after - 1) * c->rf.sessions + c->rf.nodes[u].session];
-    if (*slot < c->rf.nodes[u].index + 1) *slot = c->rf.nodes[u].index + 1;
+    if (*slot > c->rf.nodes[u].index) return false;
+    *slot = c->rf.nodes[u].index + 1;
+    return true;
 }
 
 /* The read that made some w in `from`'s past part of session's past first, walking back from
@@ -103,7 +85,7 @@ static uint32_t path(struct causal *c, uint32_t from, uint32_t to, uint32_t *ops
 
 #define PATH_MAX_OPS 64u
 
-static void overwritten(struct causal *c, uint32_t read, uint32_t u)
+void causal_overwritten(struct causal *c, uint32_t read, uint32_t u)
 {
     const struct node *r = &c->rf.nodes[read];
     uint32_t ops[2 * PATH_MAX_OPS + 3], count = 0;
@@ -155,10 +137,10 @@ static int first_step(void *context, struct schedule *s, uint32_t n)
                     return -1;
                 }
             } else if (is_overwritten) {
-                overwritten(c, n, u);
+                causal_overwritten(c, n, u);
                 return -1;
             } else if (c->is_convergent) {
-                put_behind(c, node->reads_from, u);
+                causal_put_behind(c, node->reads_from, u);
             }
         }
     }
@@ -167,7 +149,7 @@ static int first_step(void *context, struct schedule *s, uint32_t n)
     return 1;
 }
 
-static enum schedule_answer first_pass(struct causal *c, struct schedule *s)
+enum schedule_answer causal_first_pass(struct causal *c, struct schedule *s)
 {
     memset(c->clocks, 0, (size_t)c->rf.sessions * c->rf.sessions * sizeof *c->clocks);
     return schedule_run(s, &c->rf, first_step, c);
@@ -184,8 +166,8 @@ static int second_step(void *context, struct schedule *s, uint32_t n)
         if (s->done[w->session] <= w->index)
             return schedule_wait(s, node->session, w->session, w->index + 1);
     }
-    if (node->row == NONE || !c->after[node->row]) return 1;
-    const uint32_t *behind = c->behind + (size_t)(c->after[node->row] - 1) * c->rf.sessions;
+    const uint32_t *behind = node->row == NONE ? NULL : behind_of(c, n);
+    if (!behind) return 1;
     for (uint32_t t = 0; t < c->rf.sessions; t++)
         if (behind[t] > s->done[t]) return schedule_wait(s, node->session, t, behind[t]);
     return 1;
@@ -194,7 +176,7 @@ static int second_step(void *context, struct schedule *s, uint32_t n)
 /* ---- circles ---- */
 
 /* Who waits for whom at the end: follows it round and makes the witness. */
-static void circle(struct causal *c, struct schedule *s, const char *what)
+void causal_circle(struct causal *c, const struct schedule *s, const char *what)
 {
     uint32_t at = 0, heads[PATH_MAX_OPS] = {0}, count = 0;
     while (s->wait_on[at] == NONE) at++;
@@ -227,7 +209,7 @@ static void circle(struct causal *c, struct schedule *s, const char *what)
         c->probe_u = waits_for;
         c->probe_w = head;
         c->probe_read = NONE;
-        first_pass(c, &again);
+        causal_first_pass(c, &again);
         schedule_deinit(&again);
         c->probe_u = NONE;
         if (c->probe_read == NONE) continue;
@@ -245,8 +227,38 @@ static void circle(struct causal *c, struct schedule *s, const char *what)
 
 /* ---- the models ---- */
 
-static void causal_free(struct causal *c)
+bool causal_init(struct causal *c, const struct ops *operations,
+                 const struct model_limits *limits, struct model_verdict *verdict)
 {
+    uint64_t memory_max =
+        limits && limits->memory_bytes ? limits->memory_bytes : MEMORY_DEFAULT;
+    memset(c, 0, sizeof *c);
+    c->operations = operations;
+    c->verdict = verdict;
+    c->probe_u = NONE;
+    if (!reads_from_init(&c->rf, operations, verdict)) return false;
+    uint64_t row_bytes = (uint64_t)c->rf.writes * c->rf.sessions * sizeof *c->rows;
+    uint64_t clock_bytes = (uint64_t)c->rf.sessions * c->rf.sessions * sizeof *c->clocks;
+    uint64_t needed = reads_from_memory(&c->rf) + clock_bytes + 2 * row_bytes;
+    if (needed > memory_max) {
+        verdict->outcome = MODEL_UNKNOWN;
+        witness_explain(verdict, "It would take %llu MiB for %u processes; the limit is %llu.",
+                        (unsigned long long)(needed >> 20), c->rf.sessions,
+                        (unsigned long long)(memory_max >> 20));
+        return false;
+    }
+    c->rows = xmalloc(row_bytes + 1);
+    c->after = xcalloc((size_t)c->rf.writes + 1, sizeof *c->after);
+    c->clocks = xmalloc(clock_bytes + 1);
+    return true;
+}
+
+void causal_deinit(struct causal *c)
+{
+    uint64_t row = (uint64_t)c->rf.sessions * sizeof *c->rows;
+    c->verdict->memory_bytes =
+        reads_from_memory(&c->rf) +
+        row * (c->rf.sessions + (c->rows ? c->rf.writes : 0) + c->behind_capacity);
     reads_from_deinit(&c->rf);
     free(c->rows);
     free(c->after);
@@ -257,13 +269,13 @@ static void causal_free(struct causal *c)
 static void causal_judge(struct causal *c)
 {
     struct schedule s;
-    enum schedule_answer answer = first_pass(c, &s);
-    if (answer == SCHEDULE_CIRCLE) circle(c, &s, "What was seen goes round in a circle");
+    enum schedule_answer answer = causal_first_pass(c, &s);
+    if (answer == SCHEDULE_CIRCLE) causal_circle(c, &s, "What was seen goes round in a circle");
     schedule_deinit(&s);
     if (answer == SCHEDULE_DONE && c->is_convergent) {
         answer = schedule_run(&s, &c->rf, second_step, c);
         if (answer == SCHEDULE_CIRCLE)
-            circle(c, &s, "No one order of the writes explains what all saw");
+            causal_circle(c, &s, "No one order of the writes explains what all saw");
         schedule_deinit(&s);
     }
     c->verdict->violations = answer != SCHEDULE_DONE;
@@ -273,34 +285,13 @@ static void causal_judge(struct causal *c)
 static void judge(const struct ops *operations, const struct model_limits *limits,
                   struct model_verdict *verdict, bool is_convergent)
 {
-    uint64_t memory_max =
-        limits && limits->memory_bytes ? limits->memory_bytes : MEMORY_DEFAULT;
-    struct causal c = {.operations = operations,
-                       .verdict = verdict,
-                       .is_convergent = is_convergent,
-                       .probe_u = NONE};
+    struct causal c;
     verdict->algorithm = "vector clocks, O(n k) for k processes";
-    if (!reads_from_init(&c.rf, operations, verdict)) goto done;
-    uint64_t row_bytes = (uint64_t)c.rf.writes * c.rf.sessions * sizeof *c.rows;
-    uint64_t clock_bytes = (uint64_t)c.rf.sessions * c.rf.sessions * sizeof *c.clocks;
-    uint64_t base = reads_from_memory(&c.rf);
-    uint64_t needed = base + clock_bytes + row_bytes * (is_convergent ? 2 : 1);
-    verdict->memory_bytes = needed;
-    if (needed > memory_max) {
-        verdict->outcome = MODEL_UNKNOWN;
-        witness_explain(verdict, "It would take %llu MiB for %u processes; the limit is %llu.",
-                        (unsigned long long)(needed >> 20), c.rf.sessions,
-                        (unsigned long long)(memory_max >> 20));
-        goto done;
+    if (causal_init(&c, operations, limits, verdict)) {
+        c.is_convergent = is_convergent;
+        causal_judge(&c);
     }
-    c.rows = xmalloc(row_bytes + 1);
-    c.after = xcalloc((size_t)c.rf.writes + 1, sizeof *c.after);
-    c.clocks = xmalloc(clock_bytes + 1);
-    causal_judge(&c);
-    verdict->memory_bytes = base + clock_bytes + row_bytes +
-                            (uint64_t)c.behind_capacity * c.rf.sessions * sizeof *c.behind;
-done:
-    causal_free(&c);
+    causal_deinit(&c);
 }
 
 void check_causal(const struct ops *operations, const struct model_limits *limits,

@@ -1,5 +1,5 @@
-/* Causal consistency of registers with unique written values: CC and CCv. Method: causal.c.
- * Private to sim/check. */
+/* Models of the causal family, of registers with unique written values. Methods: causal.c,
+ * causal_memory.c. Private to sim/check. */
 #ifndef FAULTLINE_SIM_CHECK_CAUSAL_H
 #define FAULTLINE_SIM_CHECK_CAUSAL_H
 
@@ -9,5 +9,9 @@ void check_causal(const struct ops *operations, const struct model_limits *limit
                   struct model_verdict *verdict); /* CC */
 void check_causal_convergent(const struct ops *operations, const struct model_limits *limits,
                              struct model_verdict *verdict); /* CCv */
+void check_causal_memory(const struct ops *operations, const struct model_limits *limits,
+                         struct model_verdict *verdict); /* CM */
+void check_pram(const struct ops *operations, const struct model_limits *limits,
+                struct model_verdict *verdict);
 
 #endif

@@ -11,6 +11,7 @@
 
 #include "sim/check/causal.h"
 #include "sim/check/search.h"
+#include "sim/check/sequential.h"
 #include "sim/check/witness.h"
 #include "sim/check/zones.h"
 
@@ -107,21 +108,39 @@ const struct model model_table[] = {
     {.name = "linearizable",
      .doc = "every operation takes effect at one instant between its invocation and its return",
      .source = "Herlihy and Wing, ACM TOPLAS 12(3), 1990",
-     .implies = (const char *const[]){NULL},
+     .implies = (const char *const[]){"sequential", NULL},
      .types = ALL_TYPES,
      .check = check_linearizable},
+    {.name = "sequential",
+     .doc = "one order of all operations, which keeps each process's own, explains all answers",
+     .source = "Lamport, IEEE Transactions on Computers 28(9), 1979",
+     .implies = (const char *const[]){"causal-convergent", "causal-memory", NULL},
+     .types = TYPE(OBJECT_REGISTER),
+     .check = check_sequential},
     {.name = "causal-convergent",
      .doc = "CCv: causal, and all processes agree on one order of the writes",
      .source = "Bouajjani, Enea, Guerraoui, Hamza, POPL 2017",
      .implies = (const char *const[]){"causal", NULL},
      .types = TYPE(OBJECT_REGISTER),
      .check = check_causal_convergent},
+    {.name = "causal-memory",
+     .doc = "CM: each process sees its causal past in one order that explains all that it saw",
+     .source = "Ahamad, Neiger, Burns, Kohli, Hutto, Distributed Computing 9, 1995",
+     .implies = (const char *const[]){"causal", "pram", NULL},
+     .types = TYPE(OBJECT_REGISTER),
+     .check = check_causal_memory},
     {.name = "causal",
      .doc = "CC: no operation sees the past of another without the past of that past",
      .source = "Bouajjani, Enea, Guerraoui, Hamza, POPL 2017",
      .implies = (const char *const[]){NULL},
      .types = TYPE(OBJECT_REGISTER),
      .check = check_causal},
+    {.name = "pram",
+     .doc = "each process sees the writes of every other in the order in which it made them",
+     .source = "Lipton and Sandberg, PRAM: a scalable shared memory, Princeton 1988",
+     .implies = (const char *const[]){NULL},
+     .types = TYPE(OBJECT_REGISTER),
+     .check = check_pram},
     {0},
 };
 
