@@ -8,7 +8,7 @@ set title font ",14" textcolor rgb ink offset 0,0.2
 set label 99 made at screen 0.012,screen (made_at) left font ",11" textcolor rgb "#666666"
 unset key
 # The engines' names with their shapes, one beside the other.
-legend_at(e) = 0.35 + 0.13 * e
+legend_at(e) = 0.5 + 0.13 * (e - engines / 2.0)
 do for [e = 0 : engines - 1] {
     set label 80 + e name(e) at screen legend_at(e),screen (legend_y) left offset 1.6,0 font ",11" textcolor rgb colour(e) point pt shape(e) ps 1.1 lc rgb colour(e)
 }

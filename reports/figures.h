@@ -37,7 +37,14 @@ struct engine_look {
     const char *name, *colour;
     int shape, hollow; /* gnuplot's pointtype */
 };
-const struct engine_look *engine_look(const char *name);
+const struct engine_look *figures_look(const char *name);
+
+/* Its number, a new one if it is new; -1: too many. Numbers hold once figures_order_engines()
+ * has put all engines into the order of their looks. */
+int figures_engine(struct figures_drawing *d, const char *name);
+void figures_order_engines(struct figures_drawing *d);
+/* A number of bench.json or fidelity.json. */
+double figures_setting(const struct figures_drawing *d, const char *name);
 
 /* bench.jsonl; 0 or -errno after a message. */
 int figures_read(struct figures_drawing *d);
@@ -56,5 +63,6 @@ int figures_write_rates(struct figures_drawing *d);
 int figures_write_latencies(struct figures_drawing *d);
 int figures_write_amplification(struct figures_drawing *d);
 int figures_write_growth(struct figures_drawing *d);
+int figures_write_fidelity(struct figures_drawing *d); /* reads fidelity.jsonl itself */
 
 #endif

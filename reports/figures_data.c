@@ -83,7 +83,7 @@ static void put_winner(FILE *out, const struct figures_drawing *d, const char *w
     fprintf(out, "set label %u ", label);
     plots_put_quoted(out, text);
     fprintf(out, " at graph 1.01, first %g left font ',11' textcolor rgb '%s'\n", y,
-            engine_look(first->engine)->colour);
+            figures_look(first->engine)->colour);
 }
 
 int figures_write_rates(struct figures_drawing *d)
@@ -354,7 +354,7 @@ static void put_names(FILE *out, const struct figures_drawing *d, struct line_en
                 "set label %u \"%s %s\" at %.6g,%.6g left offset 0.8,0 font ',11' textcolor "
                 "rgb '%s'\n",
                 400 + i, name, value, ends[i].keys, pow(10, ends[i].at),
-                engine_look(name)->colour);
+                figures_look(name)->colour);
     }
 }
 

@@ -16,7 +16,7 @@ static const struct engine_look looks[] = {
     {"", "#CC79A7", 11, 10},    /* an engine that this table does not know yet */
 };
 
-const struct engine_look *engine_look(const char *name)
+const struct engine_look *figures_look(const char *name)
 {
     const struct engine_look *look = looks;
     while (*look->name && strcmp(look->name, name)) look++;
@@ -84,8 +84,7 @@ static double sum(const json_t *row, const char *member)
     return total;
 }
 
-/* Its place in the order of looks[]; -1: too many engines. */
-static int engine_number(struct figures_drawing *d, const char *name)
+int figures_engine(struct figures_drawing *d, const char *name)
 {
     for (uint32_t i = 0; i < d->engines_count; i++)
         if (!strcmp(d->engines[i], name)) return (int)i;
@@ -98,9 +97,14 @@ static int engine_number(struct figures_drawing *d, const char *name)
 static int by_look(const void *a, const void *b)
 {
     const char *x = *(const char *const *)a, *y = *(const char *const *)b;
-    const struct engine_look *one = engine_look(x), *two = engine_look(y);
+    const struct engine_look *one = figures_look(x), *two = figures_look(y);
     if (one != two) return one < two ? -1 : 1;
     return strcmp(x, y);
+}
+
+void figures_order_engines(struct figures_drawing *d)
+{
+    qsort(d->engines, d->engines_count, sizeof *d->engines, by_look);
 }
 
 /* NULL, or what is wrong with the line. */
@@ -113,7 +117,7 @@ static const char *read_row(struct figures_drawing *d, const json_t *row)
     if (!*workload || strlen(workload) >= sizeof cell.workload) return "workload is no name";
     snprintf(cell.engine, sizeof cell.engine, "%s", engine);
     snprintf(cell.workload, sizeof cell.workload, "%s", workload);
-    if (engine_number(d, engine) < 0) return "more than 8 engines";
+    if (figures_engine(d, engine) < 0) return "more than 8 engines";
     if (json_object_get(row, "skipped")) return NULL;
     cell.keys = figure(row, "keys");
     cell.operations = figure(row, "operations");
@@ -185,9 +189,9 @@ int figures_read(struct figures_drawing *d)
     if (error) return error;
     if (!d->count) return plots_complain(d->folder.folder, "bench.jsonl", 0, "has no figures");
     choose_size(d);
-    qsort(d->engines, d->engines_count, sizeof *d->engines, by_look);
+    figures_order_engines(d);
     for (size_t i = 0; i < d->count; i++)
-        d->cells[i].number = (uint32_t)engine_number(d, d->cells[i].engine);
+        d->cells[i].number = (uint32_t)figures_engine(d, d->cells[i].engine);
     return 0;
 }
 
