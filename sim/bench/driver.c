@@ -461,7 +461,7 @@ static void sampler_add(struct driver *d, struct task *task, struct sampler *sam
 {
     histogram_add(&task->row->latency, latency);
     sampler->total_ns += latency;
-    if (++sampler->timed == WARM_UP && !d->place.disk &&
+    if (++sampler->timed == WARM_UP && (!d->place.disk || d->place.meter.is_whole) &&
         task->row->planned >= SAMPLE_ALL_BELOW && sampler->total_ns < SHORT_NS * WARM_UP) {
         sampler->every = task->row->latency_every = SAMPLE_EVERY;
         memset(&task->row->latency, 0, sizeof task->row->latency);
