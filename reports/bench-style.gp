@@ -1,5 +1,5 @@
 # What the pictures of engines share: palette (Okabe and Ito), one colour and one point shape an engine, the line that tells how to make the picture again.
-# Loaded after bench-params.gp, which figures.c writes: made, engines, name(e), colour(e), shape(e).
+# Loaded after bench-params.gp or fidelity-params.gp, which figures.c writes: made, engines, name(e), colour(e), shape(e).
 ink = "#333333"
 set datafile separator "\t"
 set border 3 lw 0.6 lc rgb ink

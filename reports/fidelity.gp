@@ -1,5 +1,5 @@
 # Simulated against real rate of every engine and workload: on the diagonal the simulation is right.
-load "bench-params.gp"
+load "fidelity-params.gp"
 load "fidelity-range.gp"
 made = fidelity_made
 height = 640

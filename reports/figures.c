@@ -70,9 +70,9 @@ double figures_setting(const struct figures_drawing *d, const char *name)
 }
 
 /* What every script loads first: who is drawn how, and how it was measured. */
-static int write_parameters(const struct figures_drawing *d)
+static int write_parameters(const struct figures_drawing *d, const char *file)
 {
-    FILE *out = plots_open_in(&d->folder, "plots/bench-params.gp", "w");
+    FILE *out = plots_open_in(&d->folder, file, "w");
     if (!out) return -EIO;
     char made[512], settings[256] = "", number[32];
     size_t i, used = 0;
@@ -128,7 +128,8 @@ static int write_all(struct figures_drawing *d, bool is_fidelity, bool wanted[PI
         wanted[i] = some > 0;
         if (some < 0) error = some;
     }
-    return error ? error : write_parameters(d);
+    const char *file = is_fidelity ? "plots/fidelity-params.gp" : "plots/bench-params.gp";
+    return error ? error : write_parameters(d, file);
 }
 
 static int draw(const char *folder, bool is_fidelity)

@@ -350,11 +350,12 @@ static void put_names(FILE *out, const struct figures_drawing *d, struct line_en
             figures_bytes(ends[i].value, value);
         else
             figures_time(ends[i].value, value);
-        fprintf(out,
-                "set label %u \"%s %s\" at %.6g,%.6g left offset 0.8,0 font ',11' textcolor "
-                "rgb '%s'\n",
-                400 + i, name, value, ends[i].keys, pow(10, ends[i].at),
-                figures_look(name)->colour);
+        char text[96];
+        snprintf(text, sizeof text, "%s %s", name, value);
+        fprintf(out, "set label %u ", 400 + i);
+        plots_put_quoted(out, text);
+        fprintf(out, " at %.6g,%.6g left offset 0.8,0 font ',11' textcolor rgb '%s'\n",
+                ends[i].keys, pow(10, ends[i].at), figures_look(name)->colour);
     }
 }
 
