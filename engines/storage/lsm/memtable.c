@@ -570,6 +570,19 @@ static struct memtable_iterator *iterator_of(struct lsm_iterator *it)
     return (struct memtable_iterator *)it;
 }
 
+/* Entries lie in memory in the order of their writes, so each step of a walk misses the caches,
+ * unless it was foreseen. */
+static inline void entry_prefetch(const struct leaf *leaf, uint32_t index)
+{
+    if (index >= leaf->node.count) {
+        index -= leaf->node.count;
+        leaf = leaf->next;
+        if (!leaf || index >= leaf->node.count) return;
+    }
+    const char *entry = (const char *)leaf->node.entry[index];
+    for (size_t i = 0; i < AHEAD_LINES; i++) __builtin_prefetch(entry + 64 * i);
+}
+
 static int iterator_stand(struct memtable_iterator *it, struct leaf *leaf, uint32_t index)
 {
     it->leaf = leaf;
@@ -578,13 +591,7 @@ static int iterator_stand(struct memtable_iterator *it, struct leaf *leaf, uint3
     it->base.is_valid = leaf != NULL;
     if (!leaf) return 0;
     const struct entry *e = leaf->node.entry[index];
-    /* Entries lie in the order of their writes: each step is a miss, unless it was foreseen. */
-    if (index + AHEAD < leaf->node.count) {
-        const char *ahead = (const char *)leaf->node.entry[index + AHEAD];
-        for (size_t i = 0; i < AHEAD_LINES; i++) __builtin_prefetch(ahead + 64 * i);
-    } else if (leaf->next) {
-        __builtin_prefetch(leaf->next->node.entry);
-    }
+    entry_prefetch(leaf, index + AHEAD);
     it->entry = e;
     it->base.is_delete = e->tag & 1;
     it->base.sequence = e->tag >> 1;
@@ -607,6 +614,7 @@ static int iterator_seek(struct lsm_iterator *base, struct bytes key, uint64_t s
     struct leaf *leaf;
     uint32_t index;
     locate(it->memtable, key, sequence, &leaf, &index);
+    for (uint32_t i = 0; leaf && i < AHEAD; i++) entry_prefetch(leaf, index + i);
     return iterator_stand(it, leaf, index);
 }
 

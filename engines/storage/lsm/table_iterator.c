@@ -21,10 +21,9 @@
 
 #include "engines/storage/lsm/table_format.h"
 
-#define COPY_SLACK 16u /* small copies go in whole words */
-#define WINDOW_BLOCKS                                                                          \
-    2u                 /* of the first window behind a seek; each next one is twice as large */
-#define KEY_INLINE 64u /* keys of most stores need no allocation */
+#define COPY_SLACK 16u   /* small copies go in whole words */
+#define WINDOW_BLOCKS 3u /* of a scan's first window; each next one is twice as large */
+#define KEY_INLINE 64u   /* keys of most stores need no allocation */
 
 struct table_iterator {
     struct lsm_iterator base;
