@@ -4,7 +4,7 @@
 #   hash   against rawlog    an append log with a table in memory, one write(2) a put: the floor of that design
 #   lsm    against leveldb   bloom filters of 10 bits, 64 MiB cache, 4 MiB buffer
 #   btree  against lmdb      1,000 puts a transaction, no sync
-#   each   against the disk  fillsync: median over BLOCKS interleaved blocks of 1,000 durable puts
+#   each   against the disk  fillsync: BLOCKS blocks of 1,000 durable puts, each after a block of plain append and fdatasync
 #
 # ROUNDS (3) rounds, in each of which peer and ours take turns; figures are medians. Judged by operations per CPU-second of the whole process, background threads included; the wall clock stands
 # beside. KEYS (1000000), SIZES ("100 1000"), BLOCKS (7), ENGINES ("hash lsm btree"), PEERS (../shared/peers) may be set. Without the peers' program it says so and exits 0.
@@ -83,16 +83,16 @@ done
 sync_rows=$scratch/sync.tsv
 for size in $SIZES; do
     for ((block = 0; block < BLOCKS; block++)); do
-        say "fillsync ($size B), block $block"
-        printf 'floor\t%s\t%s\t1\t12\n' "$size" "$("$BUILD/peers/append_floor" "$scratch" $((size + 28)) 1000)" >>"$sync_rows"
         for engine in log $ENGINES; do
             case "$known" in *" $engine "*) ;; *) continue ;; esac
+            say "fillsync ($size B), block $block, $engine"
+            floor=$("$BUILD/peers/append_floor" "$scratch" $((size + 28)) 1000) || exit 3
             "$BUILD/faultline" bench engines --real "$scratch" --engines "$engine" --workloads fillsync --keys 1000 --value-size "$size" --json |
                 python3 -c '
 import json, sys
 for line in sys.stdin:
     r = json.loads(line)
-    print(r["engine"], r["value_size"], r["p50_ns"], r["syncs_per_put"], r["extra_bytes_per_put"], sep="\t")' >>"$sync_rows"
+    print(r["engine"], r["value_size"], r["p50_ns"], sys.argv[1], r["syncs_per_put"], r["extra_bytes_per_put"], sep="\t")' "$floor" >>"$sync_rows" || exit 3
         done
     done
 done
@@ -148,14 +148,11 @@ sync = {}
 for line in open(sync_path):
     who, size, *numbers = line.rstrip("\n").split("\t")
     sync.setdefault((int(size), who), []).append([float(x) for x in numbers])
-print(f"\nfillsync: median latency over {blocks} interleaved blocks of 1,000 puts, against append and fdatasync of the same record (ratio: median of the blocks' ratios)")
+print(f"\nfillsync: {blocks} blocks of 1,000 puts, each after a block of plain append and fdatasync (the floor); medians of the blocks' median latencies and of their ratios")
 print(f"{'size':>5} {'engine':<8} {'p50':>9} {'floor':>9} {'ratio':>6} {'':5} {'syncs a put':>12} {'bytes beyond':>13}")
 for (size, who), blocks_of in sync.items():
-    if who == "floor": continue
-    floor = sync[(size, "floor")]
-    ratio = statistics.median(mine[0] / least[0] for mine, least in zip(blocks_of, floor))
-    p50, least = statistics.median(b[0] for b in blocks_of), statistics.median(b[0] for b in floor)
-    syncs, beyond = statistics.median(b[1] for b in blocks_of), statistics.median(b[2] for b in blocks_of)
+    p50, least, syncs, beyond = (statistics.median(column) for column in zip(*blocks_of))
+    ratio = statistics.median(b[0] / b[1] for b in blocks_of)
     good = ratio <= 1.1 and syncs == 1 and (beyond <= 64 or who == "log")
     print(f"{size:>5} {who:<8} {p50 / 1e3:>7.0f}us {least / 1e3:>7.0f}us {ratio:>6.2f} {'ok' if good else 'SHORT':<5} {syncs:>12.3f} {beyond:>13.1f}")
 TABLE

@@ -35,7 +35,7 @@
 #define SETTLE_EVERY 256u
 #define SCAN_CHECK_EVERY 64u /* entries between two looks at the clock */
 #define REOPENS 5u           /* of the workload reopen */
-#define SLICES_MAX 10000000u /* of maintain() after one write: more is no end */
+#define SLICES_MAX 1000000u  /* of maintain() after one write: more is no end */
 #define SIM_READ_BYTES_MAX (UINT64_C(1) << 30) /* of a workload on a simulated disk */
 
 struct driver {
@@ -717,7 +717,7 @@ void driver_run(const struct bench_config *config, int out)
             if (!err) send_message(out, MESSAGE_ROW, &row, sizeof row);
         }
         if (err) {
-            char text[ERROR_TEXT_SIZE];
+            char text[ERROR_TEXT_SIZE] = "";
             snprintf(text, sizeof text, "%s: %.400s", w->name, d.error);
             memcpy(d.error, text, sizeof text);
         } else {
