@@ -11,11 +11,17 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
 /* ---- allocator ---- */
+
+/* Memory that is probed at random costs a walk of the page tables a probe, unless its pages are
+ * huge: asked for from about the size of one on. (Index of `hash`, a million keys: 6 % of a
+ * put, 30 % of a miss.) */
+#define HUGE_SIZE (((size_t)2 << 20) - 4096)
 
 static void *system_resize(void *context, void *block, size_t old_size, size_t new_size)
 {
@@ -25,7 +31,14 @@ static void *system_resize(void *context, void *block, size_t old_size, size_t n
         free(block);
         return NULL;
     }
-    return realloc(block, new_size);
+    void *grown = realloc(block, new_size);
+#ifdef MADV_HUGEPAGE
+    if (grown && new_size >= HUGE_SIZE) {
+        uintptr_t begin = (uintptr_t)grown & ~(uintptr_t)4095;
+        (void)madvise((void *)begin, (uintptr_t)grown + new_size - begin, MADV_HUGEPAGE);
+    } /* a refusal is no failure */
+#endif
+    return grown;
 }
 
 const struct allocator allocator_system = {system_resize, NULL};

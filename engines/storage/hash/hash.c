@@ -78,9 +78,12 @@
 #define STALL_SLICES 4u /* slices of a merge that a stalled write does at most */
 #define STALL_FACTOR 2u /* bytes a slice of it may read, per byte written */
 
+/* Every call begins with it. */
 static struct hash_engine *hash_of(struct engine *engine)
 {
-    return (struct hash_engine *)engine;
+    struct hash_engine *hash = (struct hash_engine *)engine;
+    hash_index_settle(hash);
+    return hash;
 }
 
 /* ---- life ---- */
@@ -257,6 +260,18 @@ static void apply(struct hash_engine *hash, const struct engine_batch *batch, ui
     struct engine_batch_item item;
     size_t position = 0;
     bool has_delete = false;
+    if (batch->count == 1 && hash->scratch.capacity <= KEPT_BUFFER) {
+        engine_batch_next(batch, &position, &item);
+        if (!item.is_delete) {
+            /* The batch is the caller's; the record with the same key is ours. */
+            struct bytes key = bytes_of(hash->scratch.data + RECORD_HEADER, item.key.size);
+            hash_index_put_early(hash, active, offset, *hashes, key, (uint32_t)item.value.size);
+            hash_hint_add(&hash->hint, RECORD_PUT, key, (uint32_t)item.value.size);
+            if (hash->hint.out.size >= HINT_BLOCK) hash_hint_flush(hash, &hash->hint, active);
+            return;
+        }
+        position = 0;
+    }
     for (; engine_batch_next(batch, &position, &item); hashes++) {
         if (item.is_delete)
             hash_index_delete(hash, active, offset, *hashes, item.key);
@@ -275,16 +290,12 @@ static int write_batch(struct hash_engine *hash, const struct engine_batch *batc
                        uint64_t size, const struct keydir_room *room, bool is_synced)
 {
     struct segment *active = hash_active(hash);
-    const uint64_t *hashes = (const uint64_t *)(const void *)hash->hashes.data;
     uint64_t offset = active->size;
     uint32_t crc;
     /* All memory is taken before anything is written. */
     int err = hash_index_reserve(hash, active, room);
     if (!err) err = encode(hash, batch, size, &crc);
     if (err) return err;
-    /* The keys that are superseded come from memory while the kernel writes. */
-    for (uint32_t i = 0; i < batch->count; i++)
-        hash_index_prefetch_key(hash, active, hashes[i]);
     err = append(hash, crc, is_synced);
     if (err) return err;
     hash->sequence += batch->count;

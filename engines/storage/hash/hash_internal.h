@@ -67,7 +67,7 @@ static inline uint32_t keydir_slot_value_size(const struct keydir_slot *slot)
 struct keydir_arena {
     unsigned char **chunks;
     uint32_t count, capacity;         /* chunks there are; of the array */
-    uint32_t first_units;             /* of the first chunk, while it is alone */
+    uint32_t last_units;              /* of the last chunk; all others are of full size */
     uint32_t current, used;           /* the chunk being filled, units of it */
     uint64_t free_units;              /* before that point, of nobody */
     uint32_t free[KEYDIR_FREE_LISTS]; /* freed entries by units; 0: none */
@@ -104,6 +104,12 @@ struct bytes hash_keydir_key(const struct keydir *keydir, const struct keydir_sl
 /* True: replaced, *old is the former slot. Needs room. */
 bool hash_keydir_put(struct keydir *keydir, uint64_t hash, struct bytes key, uint32_t number,
                      uint32_t offset, uint32_t value_size, struct keydir_slot *old);
+/* Puts into the slot that the key has if it is there, without looking at the key. False: no key
+ * of this tag is there, or more than one; nothing is done. */
+bool hash_keydir_replace(struct keydir *keydir, uint64_t hash, uint32_t number, uint32_t offset,
+                         uint32_t value_size, struct keydir_slot *old);
+/* It was another key's: takes that back. */
+void hash_keydir_restore(struct keydir *keydir, uint64_t hash, const struct keydir_slot *old);
 bool hash_keydir_remove(struct keydir *keydir, uint64_t hash, struct bytes key,
                         struct keydir_slot *old);
 /* The record that stood at (from_number, from_offset) stands elsewhere now. False: no key is
@@ -192,6 +198,11 @@ void hash_index_prefetch_key(const struct hash_engine *hash, const struct segmen
 /* Applies a record that stands at (segment, offset), the newest of its key. */
 void hash_index_put(struct hash_engine *hash, struct segment *segment, uint32_t offset,
                     uint64_t h, struct bytes key, uint32_t value_size);
+/* The same for a key that stays where it is until hash_index_settle(), which must be called
+ * before anything else is asked of the index. */
+void hash_index_put_early(struct hash_engine *hash, struct segment *segment, uint32_t offset,
+                          uint64_t h, struct bytes key, uint32_t value_size);
+void hash_index_settle(struct hash_engine *hash);
 void hash_index_delete(struct hash_engine *hash, struct segment *segment, uint32_t offset,
                        uint64_t h, struct bytes key);
 /* The segment gets no more records: its filter is made, if there is memory for it. */
@@ -246,19 +257,24 @@ struct manifest_entry {
     uint32_t id;
     uint32_t crc; /* of its last record */
     uint64_t size;
-    uint32_t records;
-}; /* size 0: the active segment; crc and records then say nothing */
+}; /* size 0: the active segment, whose crc says nothing */
+struct manifest_header {
+    uint32_t next_id;
+    uint64_t live_keys; /* when it was written: how large to make the index */
+};
 
 /* Encodes the segments in order; the last one is the active. */
-int hash_manifest_encode(struct buffer *out, const struct segments *segments, uint32_t next_id);
+int hash_manifest_encode(struct buffer *out, const struct segments *segments, uint32_t next_id,
+                         uint64_t live_keys);
 /* The file whole, as it is. */
 int hash_manifest_load(struct hash_engine *hash, struct buffer *out);
 /* NULL: good. Else what is wrong, at *offset; "": no memory. */
-const char *hash_manifest_decode(struct bytes data, struct buffer *entries, uint32_t *next_id,
-                                 uint64_t *offset);
+const char *hash_manifest_decode(struct bytes data, struct buffer *entries,
+                                 struct manifest_header *header, uint64_t *offset);
 uint64_t hash_manifest_offset(uint32_t entry); /* where it stands in the file */
 /* Reads MANIFEST; entries is filled with struct manifest_entry. -ENOENT: there is none. */
-int hash_manifest_read(struct hash_engine *hash, struct buffer *entries, uint32_t *next_id);
+int hash_manifest_read(struct hash_engine *hash, struct buffer *entries,
+                       struct manifest_header *header);
 /* Writes one whole, in the steps temp, sync, rename, sync_dir. */
 int hash_manifest_write(struct hash_engine *hash, const char *dir, const char *temp_name,
                         const struct segments *segments, uint32_t next_id);
@@ -331,6 +347,14 @@ struct hash_engine {
     bool owes_mark;            /* records have been written that none claims durable */
     bool is_read_only;         /* a write, sync or switch has failed */
     struct merge merge;
+    struct unsettled {
+        bool is_open;
+        struct keydir_slot old; /* what it replaced, if the keys are the same */
+        struct segment *segment;
+        uint32_t offset, value_size;
+        uint64_t hash;
+        struct bytes key;    /* in `scratch` */
+    } unsettled;             /* the last put */
     struct hint_stream hint; /* of the active segment */
     struct buffer scratch;   /* the batch being written, the record being read */
     struct buffer hashes;    /* of its keys */

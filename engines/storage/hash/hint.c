@@ -207,7 +207,7 @@ int hash_hint_load(struct hash_engine *hash, struct segment *segment, uint32_t c
         while (!err && hash_hint_next(buffer_bytes(&data), &position, &entry)) {
             hash_applier_add(&applier, entry.kind, entry.key, (uint32_t)offset,
                              entry.value_size);
-            if (applier.count == APPLIER_ITEMS) hash_applier_apply(&applier, applier.count);
+            if (applier.count == APPLIER_ITEMS) hash_applier_apply(&applier, APPLIER_STEP);
             offset += record_size(entry.key.size, entry.value_size);
         }
         if (!err) hash_applier_apply(&applier, applier.count);

@@ -28,9 +28,11 @@ int hash_hint_read(struct hash_engine *hash, uint32_t id, struct buffer *out);
  * file is HINT_HEADER + HINT_FOOTER bytes at least. */
 bool hash_hint_next(struct bytes file, size_t *position, struct hint_entry *entry);
 
-/* Records on their way into the index: each one's slot is asked of memory when it is added, so
- * that it is there when it is applied. Their keys must stay where they are until then. */
-#define APPLIER_ITEMS 32u
+/* Records on their way into the index. Each one's slot is asked of memory when it is added;
+ * half of the items later the key that it may replace; half of the items later it is applied.
+ * So nothing is waited for. Their keys must stay where they are until then. */
+#define APPLIER_ITEMS 64u
+#define APPLIER_STEP (APPLIER_ITEMS / 2)
 
 struct applier_item {
     enum record_kind kind;
@@ -42,6 +44,7 @@ struct applier {
     struct hash_engine *hash;
     struct segment *segment;
     uint32_t count;
+    uint32_t fetched; /* items whose key has been asked of memory */
     struct applier_item items[APPLIER_ITEMS];
 };
 

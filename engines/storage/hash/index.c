@@ -148,6 +148,41 @@ void hash_index_put(struct hash_engine *hash, struct segment *segment, uint32_t 
     segment->records++;
 }
 
+void hash_index_put_early(struct hash_engine *hash, struct segment *segment, uint32_t offset,
+                          uint64_t h, struct bytes key, uint32_t value_size)
+{
+    struct unsettled *u = &hash->unsettled;
+    if (!is_one(hash) ||
+        !hash_keydir_replace(&hash->keydir, h, segment->number, offset, value_size, &u->old)) {
+        hash_index_put(hash, segment, offset, h, key, value_size);
+        return;
+    }
+    u->is_open = true;
+    u->segment = segment;
+    u->offset = offset;
+    u->value_size = value_size;
+    u->hash = h;
+    u->key = key;
+}
+
+void hash_index_settle(struct hash_engine *hash)
+{
+    struct unsettled *u = &hash->unsettled;
+    if (!u->is_open) return;
+    u->is_open = false;
+    if (!bytes_equal(hash_keydir_key(&hash->keydir, &u->old), u->key)) {
+        hash_keydir_restore(&hash->keydir, u->hash, &u->old);
+        hash_index_put(hash, u->segment, u->offset, u->hash, u->key, u->value_size);
+        return;
+    }
+    struct place old = place_of(hash_slot_segment(hash, &u->old), &u->old);
+    superseded(hash, &old, u->hash, u->key);
+    hash->live_keys++;
+    hash->live_key_bytes += u->key.size;
+    hash->live_value_bytes += u->value_size;
+    u->segment->records++;
+}
+
 void hash_index_delete(struct hash_engine *hash, struct segment *segment, uint32_t offset,
                        uint64_t h, struct bytes key)
 {

@@ -15,7 +15,8 @@
 
 void hash_properties(struct engine *engine, engine_property_fn *each, void *context)
 {
-    const struct hash_engine *hash = (const struct hash_engine *)engine;
+    struct hash_engine *hash = (struct hash_engine *)engine;
+    hash_index_settle(hash);
     uint64_t bytes = 0, dead = 0, records = 0, hints = 0, hint_bytes = 0;
     uint64_t entries = hash->keydir.count, slots = hash->keydir.capacity;
     for (uint32_t i = 0; i < hash->segments.count; i++) {
@@ -122,6 +123,7 @@ static bool has_name(const struct look *look, const char *wanted)
 static int look_at_manifest(struct look *look)
 {
     struct buffer data = {.allocator = look->hash.base.host.allocator};
+    struct manifest_header header;
     uint64_t offset;
     int err = hash_manifest_load(&look->hash, &data);
     if (err == -ENOENT) {
@@ -129,9 +131,9 @@ static int look_at_manifest(struct look *look)
               "there is none");
         return 0;
     }
-    const char *why = err ? NULL
-                          : hash_manifest_decode(buffer_bytes(&data), &look->entries,
-                                                 &look->hash.next_id, &offset);
+    const char *why =
+        err ? NULL
+            : hash_manifest_decode(buffer_bytes(&data), &look->entries, &header, &offset);
     buffer_deinit(&data);
     if (err) return err;
     if (why && !*why) return -ENOMEM;
@@ -144,15 +146,16 @@ static int look_at_manifest(struct look *look)
         (const struct manifest_entry *)(const void *)look->entries.data;
     uint32_t count = (uint32_t)(look->entries.size / sizeof(*e));
     look->has_manifest = true;
-    found(look, FINDING_ITEM, MANIFEST_NAME, 0, "manifest of %u segments, next id %u", count,
-          look->hash.next_id);
+    found(look, FINDING_ITEM, MANIFEST_NAME, 0,
+          "manifest of %u segments, next id %u, %llu live keys", count, header.next_id,
+          (unsigned long long)header.live_keys);
     for (uint32_t i = 0; i < count; i++) {
         char name[32];
         snprintf(name, sizeof(name), "seg-%08x.data", e[i].id);
         if (e[i].size)
             found(look, FINDING_ITEM, MANIFEST_NAME, hash_manifest_offset(i),
-                  "%s sealed, %llu bytes, %u records, last CRC %08x", name,
-                  (unsigned long long)e[i].size, e[i].records, e[i].crc);
+                  "%s sealed, %llu bytes, last CRC %08x", name, (unsigned long long)e[i].size,
+                  e[i].crc);
         else
             found(look, FINDING_ITEM, MANIFEST_NAME, hash_manifest_offset(i), "%s active",
                   name);

@@ -18,6 +18,9 @@
  * marked slot is compared in memory first. So a key that is there is found with one read, and
  * one that is not costs a read in vain once in some ten thousand.
  *
+ * A put that replaces goes the same way: it takes the slot of the tag at once and compares the
+ * keys when the next call comes (hash_index_settle), by when they have come from memory.
+ *
  * Keys lie in chunks, one behind the other, found by number: no allocation a key, no pointer
  * in a slot. A freed entry waits in a list of its size for the next key of that size. When
  * freed entries take more than an eighth of what is live, all is copied to new chunks, and the
@@ -37,9 +40,10 @@
 
 #define CAPACITY_MIN 16u
 #define UNIT 4u
-#define CHUNK_SHIFT 16u
-#define CHUNK_UNITS (1u << CHUNK_SHIFT) /* 256 KiB */
-#define FIRST_UNITS 128u                /* the first chunk begins at 512 bytes, and doubles */
+#define CHUNK_SHIFT 19u
+/* 2 MiB less what malloc adds: with that it is a huge page. */
+#define CHUNK_UNITS ((1u << CHUNK_SHIFT) - 16)
+#define GROWTH_UNITS_MIN 128u
 #define TAG_SHIFT 48u
 #define TAG_MASK UINT64_C(0x7fff)
 #define TWIN (UINT64_C(1) << 63)
@@ -72,7 +76,8 @@ static uint32_t units_of(size_t key_size)
 
 static unsigned char *entry_at(const struct keydir_arena *arena, uint32_t entry)
 {
-    return arena->chunks[entry >> CHUNK_SHIFT] + (size_t)(entry & (CHUNK_UNITS - 1)) * UNIT;
+    return arena->chunks[entry >> CHUNK_SHIFT] +
+           (size_t)(entry & ((1u << CHUNK_SHIFT) - 1)) * UNIT;
 }
 
 struct bytes hash_keydir_key(const struct keydir *keydir, const struct keydir_slot *slot)
@@ -81,49 +86,47 @@ struct bytes hash_keydir_key(const struct keydir *keydir, const struct keydir_sl
     return bytes_of(entry + 2, get_u16(entry));
 }
 
-static uint64_t arena_bytes(const struct keydir_arena *arena)
+static uint32_t chunk_units(const struct keydir_arena *arena, uint32_t chunk)
 {
-    return arena->count == 1 ? (uint64_t)arena->first_units * UNIT
-                             : (uint64_t)arena->count * CHUNK_UNITS * UNIT;
+    return chunk + 1 == arena->count ? arena->last_units : CHUNK_UNITS;
+}
+
+static uint64_t arena_units(const struct keydir_arena *arena)
+{
+    return arena->count ? (uint64_t)(arena->count - 1) * CHUNK_UNITS + arena->last_units : 0;
 }
 
 static void arena_deinit(struct keydir_arena *arena, const struct allocator *a)
 {
     for (uint32_t i = 0; i < arena->count; i++)
-        allocator_free(a, arena->chunks[i],
-                       (size_t)(arena->count == 1 ? arena->first_units : CHUNK_UNITS) * UNIT);
+        allocator_free(a, arena->chunks[i], (size_t)chunk_units(arena, i) * UNIT);
     allocator_free(a, arena->chunks, arena->capacity * sizeof(*arena->chunks));
     memset(arena, 0, sizeof(*arena));
 }
 
-/* The first chunk, or a larger one in its place: small stores take little. */
-static int arena_first(struct keydir_arena *arena, const struct allocator *a, uint64_t units)
+/* Makes the last chunk so large, or as large as chunks are. Growth is at least an eighth of
+ * all, so that it is rare, and not much more, so that little is unused. */
+static int chunk_grow(struct keydir_arena *arena, const struct allocator *a, uint64_t units)
 {
-    uint32_t grown = arena->first_units ? arena->first_units : FIRST_UNITS;
-    while (grown < units) grown *= 2;
+    uint64_t least = arena_units(arena) / 8;
+    uint64_t grown = arena->last_units + (least < GROWTH_UNITS_MIN ? GROWTH_UNITS_MIN : least);
+    if (grown < units) grown = units;
     if (grown > CHUNK_UNITS) grown = CHUNK_UNITS;
-    if (grown == arena->first_units) return 0;
-    if (!arena->chunks) {
-        arena->chunks = allocator_alloc(a, sizeof(*arena->chunks));
-        if (!arena->chunks) return -ENOMEM;
-        arena->chunks[0] = NULL;
-        arena->capacity = 1;
-    }
-    void *chunk = a->resize(a->context, arena->chunks[0], (size_t)arena->first_units * UNIT,
-                            (size_t)grown * UNIT);
+    if (arena->last_units >= units || arena->last_units == grown) return 0;
+    void *chunk = a->resize(a->context, arena->chunks[arena->count - 1],
+                            (size_t)arena->last_units * UNIT, (size_t)grown * UNIT);
     if (!chunk) return -ENOMEM;
-    arena->chunks[0] = chunk;
-    arena->first_units = grown;
-    arena->count = 1;
-    if (!arena->used) arena->used = 1; /* entry 0 is none */
+    arena->chunks[arena->count - 1] = chunk;
+    arena->last_units = (uint32_t)grown;
     return 0;
 }
 
-static int arena_add(struct keydir_arena *arena, const struct allocator *a)
+/* Another chunk of so many units or more; the one before is full size. */
+static int chunk_add(struct keydir_arena *arena, const struct allocator *a, uint64_t units)
 {
     if (arena->count == UINT32_C(1) << (32 - CHUNK_SHIFT)) return -ENOMEM; /* 16 GiB of keys */
     if (arena->count == arena->capacity) {
-        uint32_t capacity = arena->capacity * 2;
+        uint32_t capacity = arena->capacity ? arena->capacity * 2 : 1;
         void *chunks =
             a->resize(a->context, arena->chunks, arena->capacity * sizeof(*arena->chunks),
                       capacity * sizeof(*arena->chunks));
@@ -131,9 +134,15 @@ static int arena_add(struct keydir_arena *arena, const struct allocator *a)
         arena->chunks = chunks;
         arena->capacity = capacity;
     }
-    unsigned char *chunk = allocator_alloc(a, (size_t)CHUNK_UNITS * UNIT);
+    uint64_t least = arena_units(arena) / 8;
+    uint64_t size = units < least ? least : units;
+    if (size < GROWTH_UNITS_MIN) size = GROWTH_UNITS_MIN;
+    if (size > CHUNK_UNITS) size = CHUNK_UNITS;
+    unsigned char *chunk = allocator_alloc(a, (size_t)size * UNIT);
     if (!chunk) return -ENOMEM;
+    if (arena->count == 0) arena->used = 1; /* entry 0 is none */
     arena->chunks[arena->count++] = chunk;
+    arena->last_units = (uint32_t)size;
     return 0;
 }
 
@@ -142,12 +151,23 @@ static int arena_add(struct keydir_arena *arena, const struct allocator *a)
 static int arena_reserve(struct keydir_arena *arena, const struct allocator *a, uint64_t units,
                          uint32_t widest)
 {
-    bool is_small = arena->count <= 1 && arena->first_units < CHUNK_UNITS;
-    int err = is_small ? arena_first(arena, a, arena->used + units + 1) : 0;
-    uint32_t size = arena->count <= 1 ? arena->first_units : CHUNK_UNITS;
-    if (err || units <= size - arena->used) return err;
+    int err = arena->count ? 0 : chunk_add(arena, a, units + 1);
+    if (err || units <= chunk_units(arena, arena->current) - arena->used) return err;
+    if (arena->current + 1 == arena->count) {
+        err = chunk_grow(arena, a, arena->used + units);
+        if (err || units <= arena->last_units - arena->used) return err;
+    }
     uint64_t room = (uint64_t)(arena->count - 1 - arena->current) * (CHUNK_UNITS - widest);
-    for (; !err && room < units; room += CHUNK_UNITS - widest) err = arena_add(arena, a);
+    bool is_last_small = arena->current + 1 < arena->count && arena->last_units < CHUNK_UNITS;
+    if (is_last_small) {
+        /* The chunks between are full, the last one as large as it needs to be. */
+        uint64_t between = room - (CHUNK_UNITS - widest);
+        err = chunk_grow(arena, a, units > between ? units - between + widest : 0);
+    }
+    for (; !err && room < units; room += CHUNK_UNITS - widest) {
+        err = chunk_grow(arena, a, CHUNK_UNITS);
+        if (!err) err = chunk_add(arena, a, units - room + widest);
+    }
     return err;
 }
 
@@ -159,7 +179,7 @@ static uint32_t arena_take(struct keydir_arena *arena, uint32_t units)
         arena->free_units -= units;
         return entry;
     }
-    uint32_t size = arena->count <= 1 ? arena->first_units : CHUNK_UNITS;
+    uint32_t size = chunk_units(arena, arena->current);
     if (units > size - arena->used) {
         arena->free_units += size - arena->used;
         arena->current++;
@@ -272,7 +292,7 @@ void hash_keydir_tidy(struct keydir *keydir, bool is_loaded)
 
 uint64_t hash_keydir_memory(const struct keydir *keydir)
 {
-    return keydir->capacity * sizeof(*keydir->slots) + arena_bytes(&keydir->arena) +
+    return keydir->capacity * sizeof(*keydir->slots) + arena_units(&keydir->arena) * UNIT +
            keydir->arena.capacity * sizeof(*keydir->arena.chunks);
 }
 
@@ -351,6 +371,28 @@ bool hash_keydir_put(struct keydir *keydir, uint64_t hash, struct bytes key, uin
     keydir->count++;
     keydir->key_bytes += key.size;
     return false;
+}
+
+bool hash_keydir_replace(struct keydir *keydir, uint64_t hash, uint32_t number, uint32_t offset,
+                         uint32_t value_size, struct keydir_slot *old)
+{
+    if (!keydir->count) return false;
+    size_t mask = keydir->capacity - 1, i = home_of(keydir, hash);
+    while (keydir->slots[i].entry && !is_tagged(&keydir->slots[i], hash)) i = (i + 1) & mask;
+    struct keydir_slot *slot = &keydir->slots[i];
+    if (!slot->entry || slot->meta & TWIN) return false;
+    __builtin_prefetch(entry_at(&keydir->arena, slot->entry));
+    *old = *slot;
+    slot->offset = offset;
+    slot->meta = meta_of(hash, number, value_size);
+    return true;
+}
+
+void hash_keydir_restore(struct keydir *keydir, uint64_t hash, const struct keydir_slot *old)
+{
+    size_t mask = keydir->capacity - 1, i = home_of(keydir, hash);
+    while (keydir->slots[i].entry != old->entry) i = (i + 1) & mask;
+    keydir->slots[i] = *old;
 }
 
 bool hash_keydir_remove(struct keydir *keydir, uint64_t hash, struct bytes key,

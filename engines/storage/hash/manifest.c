@@ -8,13 +8,14 @@
 
 #include "engines/storage/hash/hash_internal.h"
 
-#define MANIFEST_HEADER 16u
-#define MANIFEST_ENTRY 24u
+#define MANIFEST_HEADER 24u
+#define MANIFEST_ENTRY 16u
 #define MANIFEST_MAX (64u << 20) /* four million segments: beyond it the size is rot */
 
 static const char manifest_magic[8] = {'F', 'L', 'H', 'A', 'S', 'H', 'M', '2'};
 
-int hash_manifest_encode(struct buffer *out, const struct segments *segments, uint32_t next_id)
+int hash_manifest_encode(struct buffer *out, const struct segments *segments, uint32_t next_id,
+                         uint64_t live_keys)
 {
     buffer_clear(out);
     int err = buffer_reserve(out, MANIFEST_HEADER + segments->count * MANIFEST_ENTRY + 4);
@@ -23,6 +24,7 @@ int hash_manifest_encode(struct buffer *out, const struct segments *segments, ui
     memcpy(p, manifest_magic, sizeof(manifest_magic));
     put_u32(p + 8, segments->count);
     put_u32(p + 12, next_id);
+    put_u64(p + 16, live_keys);
     p += MANIFEST_HEADER;
     for (uint32_t i = 0; i < segments->count; i++, p += MANIFEST_ENTRY) {
         bool is_active = i + 1 == segments->count;
@@ -30,16 +32,14 @@ int hash_manifest_encode(struct buffer *out, const struct segments *segments, ui
         put_u32(p, segment->id);
         put_u32(p + 4, is_active ? 0 : segment->crc);
         put_u64(p + 8, is_active ? 0 : segment->size);
-        put_u32(p + 16, is_active ? 0 : segment->records);
-        put_u32(p + 20, 0);
     }
     put_u32(p, crc32c(0, out->data, (size_t)(p - out->data)));
     out->size = (size_t)(p - out->data) + 4;
     return 0;
 }
 
-const char *hash_manifest_decode(struct bytes data, struct buffer *entries, uint32_t *next_id,
-                                 uint64_t *offset)
+const char *hash_manifest_decode(struct bytes data, struct buffer *entries,
+                                 struct manifest_header *header, uint64_t *offset)
 {
     const unsigned char *p = data.data;
     *offset = data.size;
@@ -58,17 +58,15 @@ const char *hash_manifest_decode(struct bytes data, struct buffer *entries, uint
     for (uint32_t i = 0; i < count; i++) {
         *offset = hash_manifest_offset(i);
         const unsigned char *e = p + *offset;
-        struct manifest_entry entry = {.id = get_u32(e),
-                                       .crc = get_u32(e + 4),
-                                       .size = get_u64(e + 8),
-                                       .records = get_u32(e + 16)};
+        struct manifest_entry entry = {
+            .id = get_u32(e), .crc = get_u32(e + 4), .size = get_u64(e + 8)};
         /* size 0: the active segment, which is the last */
         if ((i + 1 == count) != (entry.size == 0) ||
             (entry.size && entry.size < SEGMENT_HEADER))
             return "an impossible size of a segment";
         buffer_append(entries, &entry, sizeof(entry));
     }
-    *next_id = get_u32(p + 12);
+    *header = (struct manifest_header){get_u32(p + 12), get_u64(p + 16)};
     return NULL;
 }
 
@@ -94,13 +92,14 @@ int hash_manifest_load(struct hash_engine *hash, struct buffer *out)
     return err;
 }
 
-int hash_manifest_read(struct hash_engine *hash, struct buffer *entries, uint32_t *next_id)
+int hash_manifest_read(struct hash_engine *hash, struct buffer *entries,
+                       struct manifest_header *header)
 {
     struct buffer data = {.allocator = hash->base.host.allocator};
     uint64_t offset;
     int err = hash_manifest_load(hash, &data);
     if (!err) {
-        const char *why = hash_manifest_decode(buffer_bytes(&data), entries, next_id, &offset);
+        const char *why = hash_manifest_decode(buffer_bytes(&data), entries, header, &offset);
         if (why)
             err = !*why ? -ENOMEM
                         : engine_fail(&hash->base, -EBADMSG,
@@ -120,7 +119,7 @@ int hash_manifest_write(struct hash_engine *hash, const char *dir, const char *t
     char temp_path[ENGINE_PATH_SIZE], path[ENGINE_PATH_SIZE];
     int err = engine_path(temp_path, dir, temp_name);
     if (!err) err = engine_path(path, dir, MANIFEST_NAME);
-    if (!err) err = hash_manifest_encode(&data, segments, next_id);
+    if (!err) err = hash_manifest_encode(&data, segments, next_id, hash->live_keys);
     if (!err) err = vfs_open(vfs, temp_path, VFS_WRITE | VFS_CREATE | VFS_TRUNCATE, &file);
     if (err) goto done;
     err = vfs_write(file, 0, buffer_bytes(&data), VFS_META);

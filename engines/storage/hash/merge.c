@@ -338,7 +338,7 @@ static int merge_manifest_write(struct hash_engine *hash)
     struct merge *m = &hash->merge;
     struct segments result = {0};
     int err = merge_result(hash, &result);
-    if (!err) err = hash_manifest_encode(&m->out, &result, hash->next_id);
+    if (!err) err = hash_manifest_encode(&m->out, &result, hash->next_id, hash->live_keys);
     hash_segments_deinit(hash, &result);
     if (!err) err = vfs_write(m->manifest, 0, buffer_bytes(&m->out), VFS_META);
     buffer_clear(&m->out);

@@ -118,12 +118,18 @@ void hash_applier_add(struct applier *applier, enum record_kind kind, struct byt
     if (kind != RECORD_MARK) hash_index_prefetch(applier->hash, applier->segment, h);
 }
 
+static void applier_fetch(struct applier *applier, uint32_t end)
+{
+    for (; applier->fetched < end; applier->fetched++)
+        if (applier->items[applier->fetched].kind != RECORD_MARK)
+            hash_index_prefetch_key(applier->hash, applier->segment,
+                                    applier->items[applier->fetched].hash);
+}
+
 void hash_applier_apply(struct applier *applier, uint32_t count)
 {
     struct hash_engine *hash = applier->hash;
-    for (uint32_t i = 0; i < count; i++)
-        if (applier->items[i].kind != RECORD_MARK)
-            hash_index_prefetch_key(hash, applier->segment, applier->items[i].hash);
+    applier_fetch(applier, count);
     for (uint32_t i = 0; i < count; i++) {
         const struct applier_item *item = &applier->items[i];
         if (item->kind == RECORD_PUT)
@@ -135,7 +141,9 @@ void hash_applier_apply(struct applier *applier, uint32_t count)
             applier->segment->dead_bytes += RECORD_HEADER;
     }
     applier->count -= count;
+    applier->fetched -= count;
     memmove(applier->items, applier->items + count, applier->count * sizeof(*applier->items));
+    applier_fetch(applier, applier->count < APPLIER_STEP ? applier->count : APPLIER_STEP);
 }
 
 /* The replay of one segment. Records wait in the applier until their batch is whole; a batch
@@ -155,22 +163,23 @@ struct replay {
     uint64_t damage;   /* offset of the record that ended the replay; == limit: none */
 };
 
-static int replay_apply(struct replay *r)
+static int replay_apply(struct replay *r, uint32_t most)
 {
     struct applier *a = &r->applier;
-    struct keydir_room room = {.keys = r->whole};
-    for (uint32_t i = 0; i < r->whole; i++) {
+    uint32_t count = r->whole < most ? r->whole : most;
+    struct keydir_room room = {.keys = count};
+    for (uint32_t i = 0; i < count; i++) {
         const struct applier_item *item = &a->items[i];
         room.key_bytes += item->key.size;
         if (item->key.size > room.widest) room.widest = item->key.size;
     }
-    int err = r->whole ? hash_index_reserve(a->hash, a->segment, &room) : 0;
+    int err = count ? hash_index_reserve(a->hash, a->segment, &room) : 0;
     if (err) return err;
-    for (uint32_t i = 0; i < r->whole; i++)
+    for (uint32_t i = 0; i < count; i++)
         hash_hint_add(r->hint, a->items[i].kind, a->items[i].key, a->items[i].value_size);
     if (r->hint->out.size >= HINT_BLOCK) hash_hint_flush(a->hash, r->hint, a->segment);
-    hash_applier_apply(a, r->whole);
-    r->whole = 0;
+    hash_applier_apply(a, count);
+    r->whole -= count;
     return 0;
 }
 
@@ -179,6 +188,7 @@ static void replay_forget_batch(struct replay *r)
 {
     if (r->applier.count > r->whole) r->is_reread = true;
     r->applier.count = r->whole;
+    if (r->applier.fetched > r->whole) r->applier.fetched = r->whole;
 }
 
 static int replay_reread(struct replay *r, uint64_t end)
@@ -186,7 +196,7 @@ static int replay_reread(struct replay *r, uint64_t end)
     struct segment_reader reader = {
         .segment = r->reader.segment, .limit = end, .purpose = r->reader.purpose};
     struct record record;
-    int err = replay_apply(r);
+    int err = replay_apply(r, APPLIER_ITEMS);
     reader.window.allocator = r->reader.window.allocator;
     for (uint64_t offset = r->batch; !err && offset < end;) {
         int n = hash_segment_record(&reader, offset, &record);
@@ -199,7 +209,7 @@ static int replay_reread(struct replay *r, uint64_t end)
         hash_applier_add(&r->applier, record.kind, record.key, (uint32_t)offset,
                          (uint32_t)record.value.size);
         r->whole = 1;
-        err = replay_apply(r);
+        err = replay_apply(r, APPLIER_ITEMS);
         offset += record_size(record.key.size, record.value.size);
     }
     buffer_deinit(&reader.window);
@@ -216,7 +226,7 @@ static int replay_run(struct replay *r)
     r->good = r->batch = offset;
     while (offset < r->reader.limit) {
         if (!hash_segment_holds(&r->reader, offset)) {
-            int err = replay_apply(r);
+            int err = replay_apply(r, APPLIER_ITEMS);
             if (err) return err;
             replay_forget_batch(r);
         }
@@ -231,7 +241,7 @@ static int replay_run(struct replay *r)
         remaining = record.remaining;
         offset += record_size(record.key.size, record.value.size);
         if (r->applier.count == APPLIER_ITEMS) {
-            int err = replay_apply(r);
+            int err = replay_apply(r, APPLIER_STEP);
             if (err) return err;
             if (r->applier.count == APPLIER_ITEMS) replay_forget_batch(r);
         }
@@ -252,7 +262,7 @@ static int replay_run(struct replay *r)
     }
     r->damage = offset;
     replay_forget_batch(r);
-    return replay_apply(r);
+    return replay_apply(r, APPLIER_ITEMS);
 }
 
 /* The most bytes that any valid record behind `from`, at whatever offset, says were durable. */
@@ -338,26 +348,25 @@ static int active_load(struct hash_engine *hash, struct segment *segment)
     return segment_replay(hash, segment, false, &hash->hint);
 }
 
-/* All in one table at once, rather than doubling it under way: the manifest knows how many
- * records there are. Superseded ones too, so it may be too many. */
-static int room_for_all(struct hash_engine *hash, const struct manifest_entry *e, size_t count)
+/* All in one table at once, rather than doubling it under way. A manifest has a checksum; but
+ * no number in it is worth more memory than the files that it lists. */
+static int room_for_all(struct hash_engine *hash, const struct manifest_entry *e, size_t count,
+                        uint64_t live_keys)
 {
-    struct keydir_room room = {0};
-    for (size_t i = 0; i < count; i++) {
-        /* A manifest has a checksum; but no number in it is worth more memory than its file. */
-        uint64_t most = e[i].size / RECORD_HEADER;
-        room.keys += e[i].records < most ? e[i].records : most;
-    }
+    uint64_t most = 0;
+    for (size_t i = 0; i < count; i++) most += e[i].size / RECORD_HEADER;
+    struct keydir_room room = {.keys = live_keys < most ? live_keys : most};
     return hash->options.index == INDEX_KEYDIR && room.keys
                ? hash_keydir_reserve(&hash->keydir, &room)
                : 0;
 }
 
-static int segments_load(struct hash_engine *hash, const struct buffer *entries)
+static int segments_load(struct hash_engine *hash, const struct buffer *entries,
+                         uint64_t live_keys)
 {
     const struct manifest_entry *e = (const struct manifest_entry *)(const void *)entries->data;
     size_t count = entries->size / sizeof(*e);
-    int err = room_for_all(hash, e, count);
+    int err = room_for_all(hash, e, count, live_keys);
     if (err) return err;
     for (size_t i = 0; i < count; i++) {
         struct segment *segment;
@@ -384,14 +393,16 @@ static int segments_load(struct hash_engine *hash, const struct buffer *entries)
 int hash_recover(struct hash_engine *hash)
 {
     struct buffer entries = {.allocator = hash->base.host.allocator};
-    int err = hash_manifest_read(hash, &entries, &hash->next_id);
+    struct manifest_header header;
+    int err = hash_manifest_read(hash, &entries, &header);
     if (err == -ENOENT) {
         err = hash_create(hash);
     } else if (!err) {
+        hash->next_id = header.next_id;
         /* Before anything is removed: the manifest just read may not be durable yet, and
          * without this sync an unlink could survive a power loss that its rename does not. */
         err = vfs_sync_dir(hash->base.host.vfs, hash->dir);
-        if (!err) err = segments_load(hash, &entries);
+        if (!err) err = segments_load(hash, &entries, header.live_keys);
         if (!err) err = strays_remove(hash, &entries);
     }
     buffer_deinit(&entries);

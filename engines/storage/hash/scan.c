@@ -59,6 +59,7 @@ int hash_scan_open(struct engine *engine, const struct engine_range *range,
     c->is_reverse = range->reverse;
     c->range = range;
     c->keys.allocator = c->entries.allocator = c->scratch.allocator = a;
+    hash_index_settle((struct hash_engine *)engine);
     int err = hash_index_each((struct hash_engine *)engine, collect, c);
     if (err) {
         cursor_free(c, a);
