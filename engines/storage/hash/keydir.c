@@ -157,6 +157,8 @@ static int arena_reserve(struct keydir_arena *arena, const struct allocator *a, 
         err = chunk_grow(arena, a, arena->used + units);
         if (err || units <= arena->last_units - arena->used) return err;
     }
+    uint32_t left = chunk_units(arena, arena->current) - arena->used;
+    if (left > widest) units -= left - widest;
     uint64_t room = (uint64_t)(arena->count - 1 - arena->current) * (CHUNK_UNITS - widest);
     bool is_last_small = arena->current + 1 < arena->count && arena->last_units < CHUNK_UNITS;
     if (is_last_small) {
@@ -266,6 +268,20 @@ int hash_keydir_reserve(struct keydir *keydir, const struct keydir_room *room)
                                widest);
 }
 
+/* Gives back what of the last chunk is unused, when no more is to come. */
+static void arena_trim(struct keydir_arena *arena, const struct allocator *a)
+{
+    if (arena->count == 0 || arena->current + 1 != arena->count ||
+        arena->last_units == arena->used)
+        return;
+    unsigned char **last = &arena->chunks[arena->current];
+    void *chunk = a->resize(a->context, *last, (size_t)arena->last_units * UNIT,
+                            (size_t)arena->used * UNIT);
+    if (!chunk) return;
+    *last = chunk;
+    arena->last_units = arena->used;
+}
+
 void hash_keydir_tidy(struct keydir *keydir, bool is_loaded)
 {
     struct keydir_arena arena = {0};
@@ -288,6 +304,7 @@ void hash_keydir_tidy(struct keydir *keydir, bool is_loaded)
     } else if (capacity != keydir->capacity) {
         rebuild(keydir, capacity, NULL); /* no memory: it stays wide */
     }
+    if (is_loaded) arena_trim(&keydir->arena, keydir->allocator);
 }
 
 uint64_t hash_keydir_memory(const struct keydir *keydir)
