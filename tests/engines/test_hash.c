@@ -1,17 +1,21 @@
 /* Goal: what only the hash engine has: segments, merges, the manifest. Method: a merge driven
  * slice by slice on the simulated disk, with a foreground write and a power loss between any
- * two slices.
+ * two slices. In both layouts of the index. (Hint files and inspection: test_hash_files.c; the
+ * index: test_hash_index.c.)
  */
 #include "tests/engines/harness.h"
 
 #include "engines/storage/hash/hash.h"
 #include "engines/storage/hash/hash_internal.h"
 
+static int layout; /* of the index: every test runs with both */
+
 static struct hash_options options_small(void)
 {
     struct hash_options o;
     assert_int_equal(
         options_default(engine_hash.options, engine_hash.options_count, &o, sizeof(o)), 0);
+    o.index = layout;
     o.segment_bytes = 1024;
     o.merge_threshold_ppm = 200000;
     return o;
@@ -399,5 +403,7 @@ int main(void)
         cmocka_unit_test(test_a_lost_manifest_or_segment_is_reported_and_nothing_is_removed),
         cmocka_unit_test(test_a_misdirected_record_is_not_taken_for_the_one_that_belongs_there),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int failed = cmocka_run_group_tests_name("hash index=keydir", tests, NULL, NULL);
+    layout = 1;
+    return failed + cmocka_run_group_tests_name("hash index=segment", tests, NULL, NULL);
 }

@@ -1,15 +1,18 @@
-/* The engine `hash`: an in-memory index over append-only segments.
+/* The engine `hash`: an in-memory index over append-only segments (after Bitcask).
  *
- *                      keydir (memory)                    files
+ *                        index (memory)                   files
  *      key --hash--> { segment, offset, size } -----> seg-00000007.data  active, appended to
  *                                                     seg-00000004.data  sealed
+ *                                                     seg-00000004.hint  its keys, no values
  *      MANIFEST lists the segments in order of age    seg-00000005.data  sealed
  *
  * A write is one append to the active segment (and one sync when asked); a get is one lookup
- * and one read; a scan sorts the keys of its range. Delete appends a tombstone. A merge
- * (merge.c) rewrites the sealed segments without what is dead.
+ * and one read; a scan sorts the keys of its range (scan.c). Delete appends a tombstone. A
+ * merge (merge.c) rewrites the sealed segments without what is dead. The index is one keydir
+ * for all segments, or a table a segment with a Bloom filter before it (index.c, keydir.c). An
+ * open reads the hint files (hint.c) and the active segment (recover.c).
  *
- * FORMAT. All numbers little-endian.
+ * FORMAT. All numbers little-endian. (Hint files: hint.c.)
  *
  *     record   offset  size
  *              0       4   CRC-32C, see below
@@ -27,15 +30,17 @@
  *              12      4   CRC-32C of [0, 12)
  *              16      ..  records
  *
- *     MANIFEST 0       8   "FLHASHM1"
+ *     MANIFEST 0       8   "FLHASHM2"
  *              8       4   count
  *              12      4   next id
- *              16      16  a segment, oldest first: id 4, zero 4, size 8 (0: active, the last)
+ *              16      8   live keys when it was written: how large to make the keydir
+ *              24      16  a segment, oldest first: id 4, CRC of its last record 4, size 8
+ *                          (0 and 0: active, the last)
  *              end     4   CRC-32C of all before
  *
  * A record's CRC is over its bytes from 4 on, seeded with the CRC of (segment id 4, offset 8).
  * The record before the first is the segment's header. A put costs 32 bytes beside its key and
- * value.
+ * value, and 6 and its key in the hint file.
  *
  * INVARIANTS
  *   I1  A batch is written by one vfs_write to one segment, and its records count down to 0 in
@@ -52,21 +57,34 @@
  *       in it is rot.
  *   I6  A write is acknowledged only when a durable manifest lists its segment.
  *   I7  The manifest is replaced whole, by rename; a file that it does not list is not read.
+ *   I8  A hint file is believed only when it names the last CRC and the size that the manifest
+ *       gives the segment. The CRC of a record covers the one before it, so that this is the
+ *       very sequence of records that was sealed.
  *
  * CRASH, by what was cut:
  *   a batch                    no record with remaining 0, or the chain breaks: cut at open
  *   several unsynced batches   cut at the first break: none of them was promised
  *   roll (below)               before its rename the new segment is a stray and the old one is
  *                              active and whole; after it both are listed, the new one is empty
+ *   a hint file                it is not whole, and not believed: the segment is read instead
  *   making the database        no MANIFEST, and no segment with a record: made anew
- *   merge                      merge.c, M1 to M5
+ *   merge                      merge.c, M1 to M6
  *   recovery itself            its truncate, syncs and unlinks are repeated
  *
+ * COST, with a million keys of 16 bytes and values of 100: a put is a pwrite and two cache
+ * misses that the pwrite hides, so 0.8 to 0.9 times as fast as appending without any format or
+ * index that can be checked record by record; what is missing is the kernel's time for the 42
+ * bytes more. A get is one miss and a pread of 148 bytes, three lines of cache where an aligned
+ * record would be two. An open is 75 ns a key by hints, 110 ns a record without.
+ *
  * LIMITS. Keys in memory (keydir.c says how much); keys to 64 KiB - 1, values to 16 MiB; a
- * segment to 4 GiB; at most one merge at a time, and it keeps 32 bytes a live record of its
- * inputs until the switch. A flipped bit in the records since the last claim, in a database
- * that was not closed, looks like a torn write and is cut. Scans collect the keys of their
- * range when opened.
+ * segment to 4 GiB; 2^23 segments; 16 GiB of keys a table; at most one merge at a time, and it
+ * keeps 32 bytes a live record of its inputs until they are repointed. A flipped bit in the
+ * records since the last claim, in a database that was not closed, looks like a torn write and
+ * is cut. With hint files a flipped bit in a sealed segment shows when its record is read or
+ * merged, not at open (`engine-check` reads all). Scans collect the keys of their range when
+ * opened. Hint files are never synced: after a power loss the last ones may have to be made
+ * again.
  */
 #include "engines/storage/hash/hash.h"
 

@@ -219,7 +219,7 @@ uint64_t hash_filter_memory(const struct hash_engine *hash);
 
 /* ---- hint files (hint.c) ---- */
 
-#define HINT_BLOCK 16384u /* a stream is written in pieces of this size */
+#define HINT_BLOCK 15360u /* a stream is written in pieces of this size: within 16 KiB */
 
 /* A hint file being written beside its segment. Whatever fails only ends the stream: a segment
  * without hints is read whole at the next open. */

@@ -10,7 +10,7 @@
  *
  *     entry    size of the key, 2 bytes; the key; rounded up to 4
  *
- * Open addressing with linear probing at a load of at most 4/5. A slot's place comes from the
+ * Open addressing with linear probing at a load of at most 7/8. A slot's place comes from the
  * high bits of the hash, so that doubling walks the old and the new table in order. Slots hold
  * all that a read needs but the key: a hit costs one cache miss before the disk is asked, and
  * the record that comes back holds the key to compare with. The tag makes that a good guess,
@@ -23,12 +23,15 @@
  *
  * Keys lie in chunks, one behind the other, found by number: no allocation a key, no pointer
  * in a slot. A freed entry waits in a list of its size for the next key of that size. When
- * freed entries take more than an eighth of what is live, all is copied to new chunks, and the
- * table takes the size that it needs. That pause, like the one of doubling, is linear in the
- * keys (about 25 ns each).
+ * freed entries take more than a sixteenth of what is live, all is copied to new chunks. The
+ * table doubles when it is full, and halves below a load of 0.42. Each is a pause linear in the
+ * keys (about 25 ns each, a million: 25 ms); deletes and puts that swing about that load pay it
+ * once in every twentieth of the keys.
  *
- * Memory a key, beside its bytes: 16 / load of slot, which is 20 to 40; 2 of size; up to 3 of
- * rounding: at most 45, and 2.3 more for a key of 16 bytes when an eighth is freed.
+ * Memory a key, beside its bytes: 16 / load of slot, which is 18 to 38; 2 of size and up to 3
+ * of rounding; a sixteenth of the entry for what is freed, and one for what is not yet used.
+ * That is at most 48 for keys to 32 bytes, and an eighth of what a key is longer. Small stores
+ * have 16 KiB of garbage before anything is copied.
  *
  * Removal shifts the slots behind the gap back (no tombstones in the table: a probe ends at the
  * first empty slot). It keeps `twin` right: a shifted slot moves nearer to its home, so no
@@ -48,7 +51,8 @@
 #define TAG_MASK UINT64_C(0x7fff)
 #define TWIN (UINT64_C(1) << 63)
 #define AHEAD 16u /* slots whose entries are fetched before they are needed */
-#define GARBAGE_MIN (64u << 10)
+#define GARBAGE_MIN (16u << 10)
+#define SLACK 16u /* at most this part of the arena is unused at its end, and freed */
 
 /* ---- slots ---- */
 
@@ -108,7 +112,7 @@ static void arena_deinit(struct keydir_arena *arena, const struct allocator *a)
  * all, so that it is rare, and not much more, so that little is unused. */
 static int chunk_grow(struct keydir_arena *arena, const struct allocator *a, uint64_t units)
 {
-    uint64_t least = arena_units(arena) / 8;
+    uint64_t least = arena_units(arena) / SLACK;
     uint64_t grown = arena->last_units + (least < GROWTH_UNITS_MIN ? GROWTH_UNITS_MIN : least);
     if (grown < units) grown = units;
     if (grown > CHUNK_UNITS) grown = CHUNK_UNITS;
@@ -134,7 +138,7 @@ static int chunk_add(struct keydir_arena *arena, const struct allocator *a, uint
         arena->chunks = chunks;
         arena->capacity = capacity;
     }
-    uint64_t least = arena_units(arena) / 8;
+    uint64_t least = arena_units(arena) / SLACK;
     uint64_t size = units < least ? least : units;
     if (size < GROWTH_UNITS_MIN) size = GROWTH_UNITS_MIN;
     if (size > CHUNK_UNITS) size = CHUNK_UNITS;
@@ -213,10 +217,15 @@ static void entry_drop(struct keydir_arena *arena, uint32_t entry)
 
 /* ---- size ---- */
 
+static size_t most_of(size_t capacity)
+{
+    return capacity / 8 * 7;
+}
+
 static size_t capacity_for(size_t count)
 {
     size_t capacity = CAPACITY_MIN;
-    while (count > capacity / 5 * 4) capacity *= 2;
+    while (count > most_of(capacity)) capacity *= 2;
     return capacity;
 }
 
@@ -261,7 +270,7 @@ int hash_keydir_reserve(struct keydir *keydir, const struct keydir_room *room)
     uint32_t widest = units_of(room->widest);
     int err = 0;
     if (widest > keydir->widest_units) keydir->widest_units = widest;
-    if (needed > keydir->capacity / 5 * 4) err = rebuild(keydir, capacity_for(needed), NULL);
+    if (needed > most_of(keydir->capacity)) err = rebuild(keydir, capacity_for(needed), NULL);
     return err ? err
                : arena_reserve(&keydir->arena, keydir->allocator,
                                (room->key_bytes + (2 + UNIT - 1) * room->keys) / UNIT + 1,
@@ -288,11 +297,12 @@ void hash_keydir_tidy(struct keydir *keydir, bool is_loaded)
     uint64_t used = (uint64_t)keydir->arena.current * CHUNK_UNITS + keydir->arena.used;
     uint64_t live = used - keydir->arena.free_units;
     size_t capacity = keydir->capacity;
-    if (is_loaded && capacity_for(keydir->count) < capacity)
+    /* At 0.42 it fits in half the table with room to spare: it takes deletes and puts of a
+     * twentieth of the keys to pay for doubling it again. */
+    if (keydir->count < capacity / 50 * 21 ||
+        (is_loaded && keydir->count <= most_of(capacity / 2)))
         capacity = capacity_for(keydir->count);
-    else if (!is_loaded && keydir->count < capacity / 16)
-        capacity = capacity_for(keydir->count) * 2;
-    if (keydir->arena.free_units > live / 8 + GARBAGE_MIN / UNIT) {
+    if (keydir->arena.free_units > live / SLACK + GARBAGE_MIN / UNIT) {
         /* No memory for the copy: what is freed stays, and the next removal tries again. */
         if (arena_reserve(&arena, keydir->allocator, live + 1, keydir->widest_units) ||
             rebuild(keydir, capacity, &arena)) {
