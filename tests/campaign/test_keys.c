@@ -186,7 +186,7 @@ static const struct row rows[] = {
     {"engine{lsm}.memtable_size", "engine.name=lsm; workloads.w.value_size=100B", "1KiB",
      "8MiB", NULL},
     {"engine{lsm}.table_size", SMALL_LSM "; engine.l0_trigger=2", "256B", "4MiB", NULL},
-    {"engine{lsm}.block_size", SMALL_LSM, "64B", "4KiB", NULL},
+    {"engine{lsm}.block_size", SMALL_LSM, "64B", "2KiB", NULL},
     {"engine{lsm}.restart_interval", SMALL_LSM, "1", "16", NULL},
     {"engine{lsm}.bloom_bits", SMALL_LSM, "0", "10", NULL},
     {"engine{lsm}.cache_size", SMALL_LSM "; " COLD, "0B", "8MiB", NULL},

@@ -456,7 +456,7 @@ static const struct option lsm_option_table[] = {
     {.name = "block_size",
      .type = OPTION_SIZE,
      OFFSET(block_bytes),
-     .value = "4KiB",
+     .value = "2KiB",
      .low = 64,
      .high = 1 << 20,
      .doc = "data blocks of a table are closed at this size; a get reads one"},
