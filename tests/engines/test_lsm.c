@@ -12,8 +12,8 @@
 static struct lsm_options options_default_lsm(void)
 {
     struct lsm_options o;
-    assert_int_equal(options_default(engine_lsm.options, engine_lsm.options_count, &o, sizeof(o)),
-                     0);
+    assert_int_equal(
+        options_default(engine_lsm.options, engine_lsm.options_count, &o, sizeof(o)), 0);
     return o;
 }
 
@@ -152,7 +152,8 @@ static void test_full_merges_copy_an_entry_half_of_fanout_less_one_times_a_level
         unsigned levels = t == 10 ? 2 : t == 2 ? 5 : 3;
         o.fanout = t;
         copies_run(&w, &o, runs);
-        /* Whole periods have passed through levels 1 .. levels: (T-1)/2 copies each, exactly. */
+        /* Whole periods have passed through levels 1 .. levels: (T-1)/2 copies each, exactly.
+         */
         for (unsigned level = 1; level <= levels && runs % (uint64_t)t == 0; level++) {
             uint64_t period = 1;
             for (unsigned j = 0; j < level; j++) period *= t;
@@ -223,8 +224,8 @@ static void test_ascending_inserts_move_tables_and_rewrite_none(void **state)
 static void test_a_database_of_another_policy_is_brought_into_shape(void **state)
 {
     (void)state;
-    static const enum lsm_policy turns[] = {LSM_TIERED, LSM_LEVELED, LSM_FULL, LSM_TIERED,
-                                            LSM_FULL, LSM_LEVELED};
+    static const enum lsm_policy turns[] = {LSM_TIERED, LSM_LEVELED, LSM_FULL,
+                                            LSM_TIERED, LSM_FULL,    LSM_LEVELED};
     struct world w;
     struct oracle oracle = {0};
     struct lsm_options o = options_small(LSM_LEVELED);

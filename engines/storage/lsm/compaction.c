@@ -60,8 +60,7 @@ static int compaction_begin(struct lsm *lsm)
     int err = lsm_compaction_pick(lsm);
     if (err) return err;
     c->last_key.allocator = lsm->base.host.allocator;
-    c->losers =
-        allocator_alloc(lsm->base.host.allocator, c->input_count * sizeof(*c->losers));
+    c->losers = allocator_alloc(lsm->base.host.allocator, c->input_count * sizeof(*c->losers));
     if (!c->losers) return -ENOMEM;
     c->step = c->moves ? COMPACT_SWITCH : COMPACT_MERGE;
     return 0;
@@ -100,7 +99,8 @@ static int input_place(struct lsm *lsm, struct lsm_input *input, struct lsm_slic
         int err = lsm_iterator_first(input->it);
         if (err) return err;
         input->is_placed = true;
-        if (!input->it->is_valid) input_close_file(lsm, input); /* no table is empty, but so be it */
+        if (!input->it->is_valid)
+            input_close_file(lsm, input); /* no table is empty, but so be it */
     }
     return 0;
 }
@@ -160,7 +160,8 @@ static uint32_t build(struct lsm_compaction *c, uint32_t node)
 static bool tombstone_is_over(const struct lsm *lsm, const struct lsm_iterator *entry)
 {
     int64_t over;
-    return !__builtin_add_overflow(lsm_tombstone_time(entry), lsm->options.gc_grace_ns, &over) &&
+    return !__builtin_add_overflow(lsm_tombstone_time(entry), lsm->options.gc_grace_ns,
+                                   &over) &&
            over <= lsm->compaction.now_ns && lsm_compaction_is_bottom(lsm, entry->key);
 }
 

@@ -183,10 +183,10 @@ struct look {
     const struct engine_inspector *inspector;
     struct buffer names; /* of files, NUL-terminated, in order */
     bool has_manifest;
-    uint64_t last_log;    /* 0: none */
-    uint64_t stillborn;   /* likewise: a log behind it that was never used */
-    uint64_t sequence;    /* that the next log must continue */
-    bool knows_sequence;  /* false behind damage */
+    uint64_t last_log;   /* 0: none */
+    uint64_t stillborn;  /* likewise: a log behind it that was never used */
+    uint64_t sequence;   /* that the next log must continue */
+    bool knows_sequence; /* false behind damage */
 };
 
 static void found(struct look *look, enum engine_finding finding, const char *file,
@@ -227,14 +227,15 @@ static void look_at_listed(struct look *look, uint64_t offset, uint32_t level, u
     char name[ENGINE_PATH_SIZE], smallest[ENGINE_KEY_TEXT], largest[ENGINE_KEY_TEXT];
     if (lsm_table_path("", file->garbage.number, name)) return;
     found(look, FINDING_ITEM, LSM_MANIFEST, offset,
-          "level %u, run %u: %s, %llu bytes, %llu entries, %llu tombstones, %s to %s", level, run,
-          name, (unsigned long long)file->garbage.file_bytes,
+          "level %u, run %u: %s, %llu bytes, %llu entries, %llu tombstones, %s to %s", level,
+          run, name, (unsigned long long)file->garbage.file_bytes,
           (unsigned long long)file->summary.entries,
           (unsigned long long)file->summary.tombstones,
           engine_key_text(smallest, file->summary.smallest),
           engine_key_text(largest, file->summary.largest));
     if (!has_name(look, name))
-        found(look, FINDING_PROBLEM, LSM_MANIFEST, offset, "lists %s, which is not there", name);
+        found(look, FINDING_PROBLEM, LSM_MANIFEST, offset, "lists %s, which is not there",
+              name);
 }
 
 /* The offsets are those of lsm_manifest_encode(). */
@@ -307,8 +308,7 @@ static int look_at_table(struct look *look, const char *name, uint64_t number)
         return 0;
     }
     int err = lsm_table_path(look->lsm.dir, number, path);
-    return err ? err
-               : table_inspect(&look->lsm.base.host, path, name, number, look->inspector);
+    return err ? err : table_inspect(&look->lsm.base.host, path, name, number, look->inspector);
 }
 
 /* ---- logs ---- */
@@ -336,7 +336,8 @@ static int look_at_record(void *context, uint64_t offset, uint64_t sequence,
           (unsigned long long)record->count, (unsigned long long)sequence + 1, claim);
     for (; count < record->count && lsm_wal_next(&items, &item); count++)
         found(l->look, FINDING_ITEM, l->name, offset, "    %s %s, value of %zu",
-              item.is_delete ? "delete" : "put", engine_key_text(key, item.key), item.value.size);
+              item.is_delete ? "delete" : "put", engine_key_text(key, item.key),
+              item.value.size);
     if (count < record->count || items.size)
         found(l->look, FINDING_PROBLEM, l->name, offset, "malformed items");
     return 0;
@@ -350,7 +351,8 @@ static void look_behind(struct look *look, const char *name, uint64_t number, st
     struct log_look l = {look, name};
     const unsigned char *p = data.data;
     for (uint64_t at = from + 1; look->inspector->wants_items && at < data.size;) {
-        bool fine = lsm_wal_decode(bytes_of(p + at, data.size - (size_t)at), number, at, &record);
+        bool fine =
+            lsm_wal_decode(bytes_of(p + at, data.size - (size_t)at), number, at, &record);
         if (fine) look_at_record(&l, at, 0, &record);
         at += fine ? record.size : 1;
     }
@@ -443,8 +445,7 @@ static int find_last_log(struct look *look)
     }
     look->last_log = logs[1];
     int err = logs[0] ? log_read(look, logs[1], &data) : 0;
-    if (!err && logs[0])
-        err = lsm_wal_walk(buffer_bytes(&data), logs[1], NULL, NULL, &extent);
+    if (!err && logs[0]) err = lsm_wal_walk(buffer_bytes(&data), logs[1], NULL, NULL, &extent);
     if (!err && logs[0] && !extent.has_header && data.size <= WAL_HEADER) {
         err = log_read(look, logs[0], &data);
         if (!err) err = lsm_wal_walk(buffer_bytes(&data), logs[0], NULL, NULL, &extent);

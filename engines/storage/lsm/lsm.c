@@ -31,20 +31,18 @@
  *       last log at X is a torn write, and cut, unless a valid record behind it claims more
  *       than X: then it is rot, -EBADMSG. close() leaves a mark, a record without items, when
  *       all is synced and no record says so yet.
- *   L4  A log ends with a seal, which is written when the next log's name is durable; that one's
- *       header is written, and synced, when all of the log is, and before any record of its own.
- *       So a log before one with a header breaks by rot alone, as does a header with anything
+ *   L4  A log ends with a seal, which is written when the next log's name is durable; that
+ * one's header is written, and synced, when all of the log is, and before any record of its
+ * own. So a log before one with a header breaks by rot alone, as does a header with anything
  *       behind it; and a sealed log without one behind it has lost that.
  *   L5  A write is acknowledged as synced only when the name of its log is durable.
  *   L6  A table is durable, contents and name, before a manifest lists it; any break in it is
  *       rot.
  *   L7  The manifest is replaced whole, by rename, and says in one step which tables there are
- *       and which logs are done with. A log or table that it does not need is unlinked only when
- *       it is durable.
- *   L8  Of two entries of a key, the newer stands in an earlier memtable, level or run. Who
- *       finds one needs to look no further.
- *   L9  Bytes of the log beyond `size` are nobody's: `size` moves when the write (and the sync,
- *       when asked) has succeeded.
+ *       and which logs are done with. A log or table that it does not need is unlinked only
+ * when it is durable. L8  Of two entries of a key, the newer stands in an earlier memtable,
+ * level or run. Who finds one needs to look no further. L9  Bytes of the log beyond `size` are
+ * nobody's: `size` moves when the write (and the sync, when asked) has succeeded.
  *
  * CRASH, by what was cut
  *   a batch                    its record is not whole: cut at open (L1, L3)
@@ -62,11 +60,11 @@
  *   making the database        no MANIFEST, at most a log without records: made anew
  *   recovery itself            its truncate, syncs and unlinks are repeated
  *
- * A failed write or sync of the log, a failed switch of logs, or a rename of which the outcome is
- * unknown makes the engine read-only. Every other failure of a flush or compaction drops its
- * outputs and is tried again; a corrupt input stops compaction alone, and reads go on where they
- * can. A delete carries the time of its write as its value, so that gc_grace can be held against
- * each tombstone, through flush, compaction and restart.
+ * A failed write or sync of the log, a failed switch of logs, or a rename of which the outcome
+ * is unknown makes the engine read-only. Every other failure of a flush or compaction drops its
+ * outputs and is tried again; a corrupt input stops compaction alone, and reads go on where
+ * they can. A delete carries the time of its write as its value, so that gc_grace can be held
+ * against each tombstone, through flush, compaction and restart.
  *
  * MEMORY. Two memtables of `memtable_size` (and a batch), the block cache, index and filter of
  * `max_open_tables` tables, and while a compaction runs some 64 KiB an input and output.
@@ -82,9 +80,10 @@
 
 #include "engines/storage/lsm/lsm_internal.h"
 
-#define STALL_SLICES 4u  /* slices that a stalled write does at most */
-#define STALL_FACTOR 16u /* bytes that they may merge, per byte written: about what a byte costs
-                            until it is at rest */
+#define STALL_SLICES 4u /* slices that a stalled write does at most */
+#define STALL_FACTOR                                                                           \
+    16u /* bytes that they may merge, per byte written: about what a byte costs                \
+           until it is at rest */
 
 /* ---- life ---- */
 
@@ -268,8 +267,7 @@ static int make_room(struct lsm *lsm, uint64_t size)
     }
     int err = lsm->flushing || level0_is_behind(lsm, 2) ? help_out(lsm) : 0;
     if (lsm->is_read_only) return -EROFS;
-    if (lsm->flushing)
-        return memory_is_full(lsm, 2) ? err : 0; /* the flush may yet succeed */
+    if (lsm->flushing) return memory_is_full(lsm, 2) ? err : 0; /* the flush may yet succeed */
     return lsm_memory_switch(lsm);
 }
 
@@ -342,7 +340,8 @@ static int run_get(struct lsm *lsm, const struct lsm_run *run, struct bytes key,
     if (lsm_key_compare(key, file->summary.smallest) < 0) return 0;
     int err = lsm_file_pin(lsm, file, VFS_USER_READ, NULL);
     if (err) return err;
-    int found = table_get(file->table, key, hash, lsm->sequence, is_delete, value, &was_filtered);
+    int found =
+        table_get(file->table, key, hash, lsm->sequence, is_delete, value, &was_filtered);
     lsm_file_unpin(lsm, file);
     lsm->filtered_reads += was_filtered;
     return found;
@@ -381,8 +380,8 @@ static int file_copy(struct lsm *lsm, const char *from, const char *to, uint64_t
         err = engine_file_copy(lsm->base.host.allocator, source, size, target, 0, NULL,
                                VFS_REPAIR);
         if (!err)
-            err = engine_file_sync(&lsm->base, target, VFS_REPAIR,
-                                   lsm->options.on_sync_failure);
+            err =
+                engine_file_sync(&lsm->base, target, VFS_REPAIR, lsm->options.on_sync_failure);
         int close_err = vfs_close(target);
         if (!err) err = close_err;
     }
@@ -501,7 +500,8 @@ static const struct option lsm_option_table[] = {
      .value = "10",
      .low = 2,
      .high = 100,
-     .doc = "leveled: a level's size over the one before; tiered and full: runs that fill a level"},
+     .doc = "leveled: a level's size over the one before; tiered and full: runs that fill a "
+            "level"},
     {.name = "level_base",
      .type = OPTION_SIZE,
      OFFSET(level_base_bytes),

@@ -12,9 +12,10 @@
 #define LSM_KEY_SIZE_MAX 65535u
 #define LSM_VALUE_SIZE_MAX (16u << 20)
 #define LSM_BATCH_MAX (1u << 30) /* bytes of one batch in the log */
-#define LSM_LEVELS 20u    /* TIERED with a fanout of 2: 2^20 memtables before the last fills */
-#define LSM_IO (64u << 10) /* a flush, compaction or long scan moves so much at once: more gains
-                              nothing, and ten inputs of it still stay in the second-level cache */
+#define LSM_LEVELS 20u /* TIERED with a fanout of 2: 2^20 memtables before the last fills */
+#define LSM_IO                                                                                 \
+    (64u << 10) /* a flush, compaction or long scan moves so much at once: more gains          \
+                   nothing, and ten inputs of it still stay in the second-level cache */
 #define LSM_KEPT_BUFFER 16384u /* capacity that scratch buffers keep between calls */
 #define LSM_NUMBER_FORMAT "%08llx"
 
@@ -95,9 +96,9 @@ void lsm_wal_close(struct lsm *lsm, struct lsm_wal *wal); /* the file; and frees
 int lsm_wal_encode(struct lsm *lsm, const struct engine_batch *batch, int64_t now_ns,
                    struct bytes *record, uint32_t *crc);
 uint32_t lsm_wal_seed(uint64_t number); /* for lsm_wal.seed */
-void lsm_wal_mark(struct lsm *lsm); /* at close; never fails anybody */
-int lsm_wal_seal(struct lsm *lsm);  /* writes the active log's last record, and syncs all */
-int lsm_wal_sync(struct lsm *lsm);  /* the active log; a failure is one of the log */
+void lsm_wal_mark(struct lsm *lsm);     /* at close; never fails anybody */
+int lsm_wal_seal(struct lsm *lsm);      /* writes the active log's last record, and syncs all */
+int lsm_wal_sync(struct lsm *lsm);      /* the active log; a failure is one of the log */
 /* A write, sync or switch of the log failed: by the policy the engine refuses from here on. */
 int lsm_log_failed(struct lsm *lsm, int err, uint64_t number, const char *what);
 
@@ -124,8 +125,8 @@ bool lsm_wal_header_decode(struct bytes data, uint64_t number, uint64_t *first_s
 
 /* What the bytes of a log hold. */
 struct wal_extent {
-    uint64_t good;     /* end of the last record that continues the chain */
-    uint64_t claimed;  /* the most that a record says was durable, behind a break too */
+    uint64_t good;    /* end of the last record that continues the chain */
+    uint64_t claimed; /* the most that a record says was durable, behind a break too */
     uint64_t first_sequence, records;
     uint64_t sequence; /* of the last item, counted from first_sequence */
     uint32_t crc;
@@ -142,11 +143,11 @@ int lsm_wal_walk(struct bytes data, uint64_t number, wal_record_fn *each, void *
 
 /* A table file; shared by the versions that list it. */
 struct lsm_file {
-    struct lsm_garbage garbage; /* number, file_bytes */
-    uint32_t refs;              /* runs and jobs that hold it */
-    uint32_t pins;              /* who uses `table` now: it may not be closed */
-    bool is_input;              /* the running compaction reads it */
-    bool is_obsolete;           /* on refs 0 the file is unlinked (else: the engine closes) */
+    struct lsm_garbage garbage;   /* number, file_bytes */
+    uint32_t refs;                /* runs and jobs that hold it */
+    uint32_t pins;                /* who uses `table` now: it may not be closed */
+    bool is_input;                /* the running compaction reads it */
+    bool is_obsolete;             /* on refs 0 the file is unlinked (else: the engine closes) */
     struct table_summary summary; /* its keys stand behind this struct */
     int64_t tombstone_newest_ns;  /* when the youngest tombstone was written */
     struct table *table;          /* NULL: not open */
@@ -211,8 +212,8 @@ int lsm_run_iterate(struct lsm *lsm, const struct lsm_run *run, uint32_t readahe
 /* ---- the manifest (manifest.c) ---- */
 
 #define LSM_MANIFEST "MANIFEST"
-#define LSM_MANIFEST_HEADER 36u /* bytes */
-#define LSM_MANIFEST_FILE 80u   /* bytes of a file's entry, but for its keys */
+#define LSM_MANIFEST_HEADER 36u           /* bytes */
+#define LSM_MANIFEST_FILE 80u             /* bytes of a file's entry, but for its keys */
 #define LSM_MANIFEST_NEXT "MANIFEST.next" /* while it is being written */
 
 enum lsm_switch_step {
@@ -299,10 +300,10 @@ enum lsm_due_kind { DUE_NOTHING, DUE_ONE_RUN, DUE_LEVEL0, DUE_LEVEL, DUE_TIER, D
 struct lsm_due {
     enum lsm_due_kind kind;
     uint32_t level;
-    bool has_tombstones;       /* a file that is the bottom of its range holds some ... */
-    int64_t tombstones_ns;     /* ... of which all are older than gc_grace from then on */
+    bool has_tombstones;   /* a file that is the bottom of its range holds some ... */
+    int64_t tombstones_ns; /* ... of which all are older than gc_grace from then on */
     uint32_t tombstone_level;
-    uint64_t tombstone_file;   /* its number */
+    uint64_t tombstone_file; /* its number */
 };
 
 enum lsm_compaction_step { COMPACT_IDLE, COMPACT_MERGE, COMPACT_SYNC, COMPACT_SWITCH };
@@ -315,11 +316,11 @@ struct lsm_input {
 };
 struct lsm_compaction {
     enum lsm_compaction_step step;
-    uint32_t level_to, run_to;   /* as in lsm_change */
-    uint32_t older_run;          /* from here on the runs of level_to are older than the inputs */
-    int64_t now_ns;              /* when it was picked */
-    bool is_arrival;             /* FULL: counts in arrivals */
-    bool moves;                  /* the inputs themselves are the outputs */
+    uint32_t level_to, run_to; /* as in lsm_change */
+    uint32_t older_run;        /* from here on the runs of level_to are older than the inputs */
+    int64_t now_ns;            /* when it was picked */
+    bool is_arrival;           /* FULL: counts in arrivals */
+    bool moves;                /* the inputs themselves are the outputs */
     struct lsm_version *version; /* that it was picked from; referenced */
     struct lsm_file **files;     /* all inputs, run by run, newest run first */
     uint32_t file_count, file_capacity;
@@ -376,18 +377,18 @@ struct lsm {
     struct engine base;
     struct lsm_options options;
     char dir[ENGINE_PATH_SIZE];
-    struct lsm_memory *memory;    /* takes the writes */
-    struct lsm_memory *flushing;  /* NULL, or sealed and on its way to level 0 */
-    struct lsm_wal *wal;          /* of `memory` */
+    struct lsm_memory *memory;     /* takes the writes */
+    struct lsm_memory *flushing;   /* NULL, or sealed and on its way to level 0 */
+    struct lsm_wal *wal;           /* of `memory` */
     struct lsm_wal *flushing_wals; /* of `flushing`, oldest first */
-    uint64_t flushing_sequence;   /* the last in `flushing` */
-    uint64_t sequence;            /* of the last item written */
-    uint64_t next_number;         /* for files */
-    uint64_t log_number;          /* in the durable manifest: older logs are in tables */
-    uint64_t flushed_sequence;    /* likewise: the last one in tables */
-    int64_t now_ns;               /* the last that came in */
-    struct lsm_version *version;  /* current */
-    struct block_cache *cache;    /* NULL: none */
+    uint64_t flushing_sequence;    /* the last in `flushing` */
+    uint64_t sequence;             /* of the last item written */
+    uint64_t next_number;          /* for files */
+    uint64_t log_number;           /* in the durable manifest: older logs are in tables */
+    uint64_t flushed_sequence;     /* likewise: the last one in tables */
+    int64_t now_ns;                /* the last that came in */
+    struct lsm_version *version;   /* current */
+    struct block_cache *cache;     /* NULL: none */
     struct lsm_file *newest_open, *oldest_open; /* open tables by last use */
     uint64_t open_tables;
     struct lsm_garbage *garbage; /* to be unlinked */
@@ -399,7 +400,7 @@ struct lsm {
     struct buffer scratch;           /* the log record being written */
     bool is_read_only;               /* a write, sync or switch has failed */
     bool is_closing;
-    uint64_t cut_bytes;              /* dropped at open */
+    uint64_t cut_bytes;                  /* dropped at open */
     uint64_t manifest_bytes, bad_offset; /* bad_offset: where the manifest is damaged */
     uint64_t flushes, flushed_entries, flushed_bytes, tombstones_dropped, filtered_reads;
     struct lsm_level_counts counts[LSM_LEVELS];
@@ -413,7 +414,13 @@ static inline struct lsm *lsm_of(struct engine *engine)
 int lsm_log_path(const char *dir, uint64_t number, char out[ENGINE_PATH_SIZE]);
 int lsm_table_path(const char *dir, uint64_t number, char out[ENGINE_PATH_SIZE]);
 /* What a file's name says. */
-enum lsm_name { LSM_NAME_FOREIGN, LSM_NAME_MANIFEST, LSM_NAME_NEXT, LSM_NAME_LOG, LSM_NAME_TABLE };
+enum lsm_name {
+    LSM_NAME_FOREIGN,
+    LSM_NAME_MANIFEST,
+    LSM_NAME_NEXT,
+    LSM_NAME_LOG,
+    LSM_NAME_TABLE
+};
 enum lsm_name lsm_name_parse(const char *name, uint64_t *number);
 
 int lsm_recover(struct lsm *lsm); /* recover.c */

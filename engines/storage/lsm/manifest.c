@@ -68,7 +68,8 @@ int lsm_manifest_encode(struct lsm *lsm, const struct lsm_version *version, uint
 {
     unsigned char p[LSM_MANIFEST_HEADER];
     uint32_t levels = LSM_LEVELS;
-    while (levels && !version->levels[levels - 1].count && !version->levels[levels - 1].arrivals)
+    while (levels && !version->levels[levels - 1].count &&
+           !version->levels[levels - 1].arrivals)
         levels--;
     buffer_clear(out);
     memcpy(p, manifest_magic, sizeof(manifest_magic));
@@ -220,8 +221,7 @@ int lsm_manifest_write(struct lsm *lsm, const char *dir, const struct lsm_versio
     if (!err) err = vfs_open(vfs, next, VFS_WRITE | VFS_CREATE | VFS_TRUNCATE, &file);
     if (err) goto done;
     err = vfs_write(file, 0, buffer_bytes(&data), VFS_META);
-    if (!err)
-        err = engine_file_sync(&lsm->base, file, VFS_META, lsm->options.on_sync_failure);
+    if (!err) err = engine_file_sync(&lsm->base, file, VFS_META, lsm->options.on_sync_failure);
     int close_err = vfs_close(file);
     if (!err) err = close_err;
     if (!err) err = vfs_rename(vfs, next, path);
@@ -283,8 +283,8 @@ static int switch_write(struct lsm *lsm)
     char path[ENGINE_PATH_SIZE];
     int err = engine_path(path, lsm->dir, LSM_MANIFEST_NEXT);
     if (!err)
-        err = vfs_open(lsm->base.host.vfs, path, VFS_WRITE | VFS_CREATE | VFS_TRUNCATE,
-                       &s->file);
+        err =
+            vfs_open(lsm->base.host.vfs, path, VFS_WRITE | VFS_CREATE | VFS_TRUNCATE, &s->file);
     return err ? err : vfs_write(s->file, 0, buffer_bytes(&s->encoded), VFS_META);
 }
 
@@ -317,8 +317,9 @@ int lsm_switch_slice(struct lsm *lsm, bool *done)
     case SWITCH_RENAME: err = switch_rename(lsm); break;
     }
     if (err) {
-        engine_fail(&lsm->base, err, "%s/" LSM_MANIFEST ": switching failed in step %d (errno %d)",
-                    lsm->dir, (int)step, -err);
+        engine_fail(&lsm->base, err,
+                    "%s/" LSM_MANIFEST ": switching failed in step %d (errno %d)", lsm->dir,
+                    (int)step, -err);
         if (step >= SWITCH_RENAME) lsm->is_read_only = true;
         return err;
     }

@@ -203,8 +203,8 @@ int memtable_reserve(struct memtable *m, size_t count, size_t bytes)
     if (count > SIZE_MAX / 64 || bytes > SIZE_MAX / 4) return -ENOMEM;
     size_t room = bytes + count * (sizeof(struct entry) + 7);
     /* One entry, which is what most batches hold: what the sums below come to. */
-    if (count == 1 && (size_t)(m->room_end - m->room) >= room &&
-        m->leaf_pool.available >= 2 && m->inner_pool.available >= 2 * (size_t)m->depth + 3)
+    if (count == 1 && (size_t)(m->room_end - m->room) >= room && m->leaf_pool.available >= 2 &&
+        m->inner_pool.available >= 2 * (size_t)m->depth + 3)
         return 0;
     if ((size_t)(m->room_end - m->room) < room) {
         size_t size = m->memory < ENTRY_CHUNK_MIN   ? ENTRY_CHUNK_MIN

@@ -295,7 +295,9 @@ int lsm_compaction_pick(struct lsm *lsm)
     lsm->compaction.now_ns = lsm->now_ns;
     switch (due->kind) {
     case DUE_NOTHING: return pick_tombstones(lsm);
-    case DUE_ONE_RUN: lsm->compaction.level_to = due->level; return add_runs(lsm, due->level, 0);
+    case DUE_ONE_RUN:
+        lsm->compaction.level_to = due->level;
+        return add_runs(lsm, due->level, 0);
     case DUE_LEVEL0: return pick_level0(lsm);
     case DUE_LEVEL: return pick_level(lsm, due->level);
     case DUE_TIER: return pick_tier(lsm, due->level);

@@ -269,10 +269,9 @@ static int log_keep(struct lsm *lsm, uint64_t number, uint64_t size)
 {
     struct lsm_wal *wal = allocator_alloc(lsm->base.host.allocator, sizeof(*wal));
     if (!wal) return -ENOMEM;
-    *wal = (struct lsm_wal){.garbage = {.number = number,
-                                        .file_bytes = size,
-                                        .owner_bytes = sizeof(*wal),
-                                        .is_log = true}};
+    *wal = (struct lsm_wal){
+        .garbage = {
+            .number = number, .file_bytes = size, .owner_bytes = sizeof(*wal), .is_log = true}};
     struct lsm_wal **end = &lsm->flushing_wals;
     while (*end) end = &(*end)->newer;
     *end = wal;

@@ -62,8 +62,7 @@ struct lsm_file *lsm_file_create(struct lsm *lsm, uint64_t number,
         .summary = *summary,
         .tombstone_newest_ns = tombstone_newest_ns};
     unsigned char *keys = (unsigned char *)(file + 1);
-    if (summary->smallest.size)
-        memcpy(keys, summary->smallest.data, summary->smallest.size);
+    if (summary->smallest.size) memcpy(keys, summary->smallest.data, summary->smallest.size);
     if (summary->largest.size)
         memcpy(keys + summary->smallest.size, summary->largest.data, summary->largest.size);
     file->summary.smallest.data = keys;
@@ -207,8 +206,7 @@ void lsm_run_overlap(const struct lsm_run *run, struct bytes from, struct bytes 
 
 struct lsm_version *lsm_version_create(struct lsm *lsm)
 {
-    struct lsm_version *version =
-        allocator_alloc(lsm->base.host.allocator, sizeof(*version));
+    struct lsm_version *version = allocator_alloc(lsm->base.host.allocator, sizeof(*version));
     if (!version) return NULL;
     memset(version, 0, sizeof(*version));
     version->refs = 1;

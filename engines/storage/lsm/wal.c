@@ -8,8 +8,8 @@
  *
  *     record   0       4   CRC-32C of [4, end), seeded with the CRC of (number 8, offset 8)
  *              4       4   CRC of the record before; of the header, for the first
- *              8       1   bit 0: a claim follows; bit 1: a time follows; bit 2: a seal: the log
- *                          ends here, and the next one's name is durable
+ *              8       1   bit 0: a claim follows; bit 1: a time follows; bit 2: a seal: the
+ * log ends here, and the next one's name is durable
  *              ..      4   claim: bytes of this log that were durable when it was written
  *              ..      8   time: now_ns of the write; present when the batch deletes
  *              ..      var size of the items
@@ -247,8 +247,7 @@ int lsm_wal_walk(struct bytes data, uint64_t number, wal_record_fn *each, void *
     extent->sequence = extent->first_sequence;
     extent->good = extent->has_header ? WAL_HEADER : 0;
     uint64_t at = extent->good;
-    while (extent->has_header && at < data.size &&
-           !extent->is_sealed &&
+    while (extent->has_header && at < data.size && !extent->is_sealed &&
            lsm_wal_decode(bytes_of(p + at, data.size - (size_t)at), number, at, &record) &&
            record.previous == extent->crc) {
         int err = each ? each(context, at, extent->sequence, &record) : 0;
@@ -311,8 +310,9 @@ void lsm_wal_close(struct lsm *lsm, struct lsm_wal *wal)
 int lsm_log_failed(struct lsm *lsm, int err, uint64_t number, const char *what)
 {
     if (lsm->options.on_sync_failure == SYNC_PANIC) lsm->is_read_only = true;
-    return engine_fail(&lsm->base, err, "%s/wal-" LSM_NUMBER_FORMAT ".log: %s failed (errno %d)",
-                       lsm->dir, (unsigned long long)number, what, -err);
+    return engine_fail(&lsm->base, err,
+                       "%s/wal-" LSM_NUMBER_FORMAT ".log: %s failed (errno %d)", lsm->dir,
+                       (unsigned long long)number, what, -err);
 }
 
 int lsm_wal_sync(struct lsm *lsm)
