@@ -94,7 +94,7 @@ DIR ?= $(BUILD)/bench
 bench: all ## measures the event kernel and the storage engines (on DIR)
 	@$(BUILD)/faultline bench kernel
 	@mkdir -p $(DIR)
-	@$(BUILD)/faultline bench engines --real $(DIR)
+	@$(BUILD)/faultline bench engines --real $(DIR) --seconds 2
 
 bench-peers: all ## the engines against the best of others, on DIR
 	@tests/peers.sh $(DIR)

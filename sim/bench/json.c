@@ -83,6 +83,7 @@ void bench_row_json(FILE *out, const struct bench_row *row, bool is_real)
     number(out, "extra_bytes_per_put", is_there, value);
     count(out, "resident_bytes", row->resident_bytes);
     count(out, "allocated_bytes_max", row->allocated_bytes_max);
+    count(out, "allocated_bytes", row->idle_bytes);
     count(out, "memory_bytes", row->stats.memory_bytes);
     count(out, "disk_bytes", row->disk_bytes);
     count(out, "live_bytes", row->live_bytes);

@@ -197,6 +197,7 @@ int place_init(struct place *place, const struct bench_config *config)
     place->seed = config->seed;
     place->heap = heap_create(0);
     place->memory.inner = heap_allocator(place->heap);
+    place->counting.allocator = heap_allocator(place->heap); /* handles go with their process */
     disk_open(place);
     if (config->cpu_measured) meter_start(place, config->cpu_whole);
     return 0;

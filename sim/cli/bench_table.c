@@ -221,6 +221,7 @@ enum cost {
     COST_WRITE,
     COST_SPACE,
     COST_MEMORY,
+    COST_KEY,
     COST_SYNCS,
     COST_EXTRA,
     COST_READ
@@ -236,6 +237,7 @@ static const struct {
     {"fillrandom", "fillrandom p999", COST_P999},
     {"fillrandom", "  write amplification", COST_WRITE},
     {"fillrandom", "  memory at most", COST_MEMORY},
+    {"fillrandom", "  allocated a key", COST_KEY},
     {"overwrite", "overwrite write ampl.", COST_WRITE},
     {"overwrite", "  disk / live", COST_SPACE},
     {"readrandom", "readrandom p99", COST_P99},
@@ -253,6 +255,7 @@ static const char *cost_text(char text[16], const struct bench_row *row, enum co
     case COST_P99: return quantile(text, row, 990000);
     case COST_P999: return quantile(text, row, 999000);
     case COST_MEMORY: return short_bytes(text, (double)row->resident_bytes);
+    case COST_KEY: return short_bytes(text, (double)row->idle_bytes / (double)row->keys);
     case COST_WRITE: is_there = bench_write_amplification(row, &value); break;
     case COST_SPACE: is_there = bench_space_amplification(row, &value); break;
     case COST_SYNCS: is_there = bench_syncs_per_put(row, &value); break;
