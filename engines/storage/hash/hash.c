@@ -279,8 +279,7 @@ static void apply(struct hash_engine *hash, const struct engine_batch *batch, ui
     size_t position = 0;
     bool has_delete = false;
     if (batch->count == 1 && hash->scratch.capacity <= KEPT_BUFFER) {
-        engine_batch_next(batch, &position, &item);
-        if (!item.is_delete) {
+        if (engine_batch_next(batch, &position, &item) && !item.is_delete) {
             /* The batch is the caller's; the record with the same key is ours. */
             struct bytes key = bytes_of(hash->scratch.data + RECORD_HEADER, item.key.size);
             hash_index_put_early(hash, active, offset, *hashes, key, (uint32_t)item.value.size);
