@@ -205,7 +205,7 @@ static void btree_close(struct engine *engine)
  * and its caller pays. */
 static int help(struct btree *tree)
 {
-    uint32_t limit = btree_cache_limit(tree) / 2;
+    uint32_t limit = btree_cache_dirty_limit(tree);
     uint64_t log = btree_wal_bytes(tree), due = (uint64_t)tree->options.btree_wal_bytes;
     bool more = true;
     int err = 0;
@@ -246,7 +246,8 @@ static int btree_sync(struct engine *engine)
 /* Dirty pages are written ahead of the limit at which writers would have to. */
 static int write_ahead(struct btree *tree, bool *more)
 {
-    uint32_t limit = btree_cache_limit(tree) / 2 - btree_cache_limit(tree) / 8;
+    uint32_t limit = btree_cache_dirty_limit(tree);
+    limit -= limit / 4;
     if (tree->is_read_only || tree->cache.dirty <= limit) return 0;
     int err = btree_cache_write_back(tree, tree->cache.dirty - 1);
     *more = !err && tree->cache.dirty > limit;

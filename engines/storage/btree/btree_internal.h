@@ -354,10 +354,12 @@ void btree_cache_dirty(struct btree *tree, struct frame *frame);
 int btree_cache_write_back(struct btree *tree, uint32_t limit);
 /* Gives clean frames back while there are more than the option allows. */
 void btree_cache_trim(struct btree *tree);
-/* One write of the dirty pages that stand in the file from this one on, `bytes` at most. */
+/* One write of the dirty pages that stand in the file from this one on, `bytes` at most (one
+ * page at least) and none younger than the mark. The first is dirty. */
 int btree_cache_write_run(struct btree *tree, uint32_t page, uint64_t bytes, uint64_t mark,
                           uint32_t *written);
 uint32_t btree_cache_limit(const struct btree *tree); /* frames */
+uint32_t btree_cache_dirty_limit(const struct btree *tree);
 int btree_page_corrupt(struct btree *tree, uint32_t page, const char *why);
 
 /* map.c */

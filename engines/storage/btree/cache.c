@@ -5,9 +5,9 @@
  * any time, and renamed to become the copy that a change needs: the old content is on disk.
  *
  * Reading evicts clean frames only, so a get or a scan never writes. Dirty frames are held to
- * half the cache by btree_cache_write_back() at the beginning of each write; what a single
- * batch touches is on top of it (one leaf an item at most), and so are pages under cursors.
- * Beyond the limit frames are given back as soon as clean ones are found.
+ * three quarters of the cache by btree_cache_write_back() at the beginning of each write; what
+ * a single batch touches is on top of it (one leaf an item at most), and so are pages under
+ * cursors. Beyond the limit frames are given back as soon as clean ones are found.
  */
 #include <errno.h>
 
@@ -89,6 +89,12 @@ struct frame *btree_cache_find(const struct btree *tree, uint32_t page)
     struct frame *frame = tree->cache.buckets[bucket_of(&tree->cache, page)];
     while (frame && frame->page != page) frame = frame->next;
     return frame;
+}
+
+uint32_t btree_cache_dirty_limit(const struct btree *tree)
+{
+    uint32_t limit = btree_cache_limit(tree);
+    return limit - limit / 4;
 }
 
 uint32_t btree_cache_limit(const struct btree *tree)
@@ -274,40 +280,50 @@ int btree_cache_get(struct btree *tree, uint32_t page, uint32_t stamp, struct fr
 
 /* ---- writing ---- */
 
-static bool is_writable(const struct frame *frame, uint64_t mark)
+static bool is_next(const struct frame *frame, uint64_t mark)
 {
-    return frame && frame->is_dirty && frame->pins == 0 && frame->stamp <= mark;
+    return frame && frame->is_dirty && frame->stamp <= mark;
+}
+
+/* Copies dirty neighbours, from `first` on, behind each other; as many as memory allows. */
+static uint32_t run_gather(struct btree *tree, struct frame *first, uint64_t most,
+                           uint64_t mark)
+{
+    uint32_t n = 0;
+    struct frame *frame = first;
+    for (; n < most && is_next(frame, mark);
+         frame = btree_cache_find(tree, first->page + ++n)) {
+        if (buffer_reserve(&tree->run, (n + 1) * tree->page_size)) break;
+        btree_page_seal(frame->data, tree->page_size);
+        memcpy(tree->run.data + n * tree->page_size, frame->data, tree->page_size);
+    }
+    return n;
 }
 
 int btree_cache_write_run(struct btree *tree, uint32_t page, uint64_t bytes, uint64_t mark,
                           uint32_t *written)
 {
-    uint64_t most =
-        bytes < RUN_BYTES_MAX ? bytes / tree->page_size : RUN_BYTES_MAX / tree->page_size;
+    uint64_t most = (bytes < RUN_BYTES_MAX ? bytes : RUN_BYTES_MAX) / tree->page_size;
+    struct frame *first = btree_cache_find(tree, page);
+    const unsigned char *data = first->data;
     uint32_t n = 0;
-    struct frame *frame;
-    buffer_clear(&tree->run);
-    /* A pinned page is written too when it may not change any more. */
-    while ((n == 0 || n < most) && (frame = btree_cache_find(tree, page + n)) &&
-           frame->is_dirty && frame->stamp <= mark) {
-        int err = buffer_reserve(&tree->run, (n + 1) * tree->page_size);
-        if (err && n == 0) return err;
-        if (err) break;
-        btree_page_seal(frame->data, tree->page_size);
-        memcpy(tree->run.data + n * tree->page_size, frame->data, tree->page_size);
-        n++;
+    if (most > 1 && is_next(btree_cache_find(tree, page + 1), mark)) {
+        n = run_gather(tree, first, most, mark);
+        if (n) data = tree->run.data;
+    }
+    if (n == 0) { /* alone: from where it stands */
+        btree_page_seal(first->data, tree->page_size);
+        n = 1;
     }
     uint64_t offset = (uint64_t)page * tree->page_size, size = n * tree->page_size;
-    int err = vfs_write(tree->file, offset, bytes_of(tree->run.data, (size_t)size), VFS_FLUSH);
+    int err = vfs_write(tree->file, offset, bytes_of(data, (size_t)size), VFS_FLUSH);
     if (err)
         return engine_fail(&tree->base, err,
                            "%s/" PAGES_NAME " at offset %llu: write failed (errno %d)",
                            tree->dir, (unsigned long long)offset, -err);
     if (offset + size > tree->file_bytes) tree->file_bytes = offset + size;
-    for (uint32_t i = 0; i < n; i++) {
-        btree_cache_find(tree, page + i)->is_dirty = false;
-        tree->cache.dirty--;
-    }
+    for (uint32_t i = 0; i < n; i++) btree_cache_find(tree, page + i)->is_dirty = false;
+    tree->cache.dirty -= n;
     tree->cache.writebacks += n;
     *written = n;
     return 0;
@@ -321,7 +337,7 @@ int btree_cache_write_back(struct btree *tree, uint32_t limit)
         uint32_t written;
         if (cache->hand >= cache->count) cache->hand = 0;
         struct frame *frame = cache->frames[cache->hand++];
-        if (!is_writable(frame, UINT64_MAX)) continue;
+        if (!frame->is_dirty || frame->pins) continue;
         /* A page used lately is spared once, unless it is too old to change. */
         if (frame->is_recent && frame->stamp > btree_snapshot_mark(tree)) {
             frame->is_recent = false;
