@@ -206,7 +206,7 @@ static void btree_close(struct engine *engine)
 static int help(struct btree *tree)
 {
     uint32_t limit = btree_cache_dirty_limit(tree);
-    uint64_t log = btree_wal_bytes(tree), due = (uint64_t)tree->options.btree_wal_bytes;
+    uint64_t log = btree_wal_bytes(tree), due = (uint64_t)tree->options.log_bytes;
     bool more = true;
     int err = 0;
     if (tree->cache.dirty > limit) {
@@ -345,7 +345,7 @@ static const struct option btree_option_table[] = {
      .doc = "pages kept in memory; taken only as they are used"},
     {.name = "wal_size",
      .type = OPTION_SIZE,
-     OFFSET(btree_wal_bytes),
+     OFFSET(log_bytes),
      .value = "32MiB",
      .low = 1024,
      .high = 1 << 30,

@@ -11,7 +11,7 @@
 struct btree_options {
     int64_t page_bytes;      /* of a database made anew; one that exists keeps its own */
     int64_t cache_bytes;     /* pages in memory */
-    int64_t btree_wal_bytes; /* of log since the last checkpoint that start the next */
+    int64_t log_bytes;       /* of log since the last checkpoint that start the next */
     int32_t verify;          /* a page's checksum is checked when it comes from disk */
     int32_t on_sync_failure; /* enum sync_policy */
 };

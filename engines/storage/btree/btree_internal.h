@@ -371,6 +371,7 @@ void btree_map_release(struct btree *tree, uint32_t page, uint32_t count); /* li
 void btree_map_unlive(struct btree *tree, uint32_t page, uint32_t count);  /* held stays */
 void btree_map_unhold(struct btree *tree, uint32_t page, uint32_t count);
 int btree_map_images_take(struct btree *tree);
+uint64_t btree_map_drop_groups(struct btree *tree); /* the sum of their checksums */
 void btree_map_images_drop(struct btree *tree);
 uint32_t btree_map_slot_page(uint32_t group, uint32_t group_pages, size_t page_size,
                              unsigned slot);

@@ -280,6 +280,13 @@ int btree_cache_get(struct btree *tree, uint32_t page, uint32_t stamp, struct fr
 
 /* ---- writing ---- */
 
+/* Of one write: not much beside the cache. */
+static uint64_t run_max(const struct btree *tree)
+{
+    uint64_t eighth = (uint64_t)tree->options.cache_bytes / 8;
+    return eighth < RUN_BYTES_MAX ? eighth : RUN_BYTES_MAX;
+}
+
 static bool is_next(const struct frame *frame, uint64_t mark)
 {
     return frame && frame->is_dirty && frame->stamp <= mark;
@@ -303,7 +310,7 @@ static uint32_t run_gather(struct btree *tree, struct frame *first, uint64_t mos
 int btree_cache_write_run(struct btree *tree, uint32_t page, uint64_t bytes, uint64_t mark,
                           uint32_t *written)
 {
-    uint64_t most = (bytes < RUN_BYTES_MAX ? bytes : RUN_BYTES_MAX) / tree->page_size;
+    uint64_t most = (bytes < run_max(tree) ? bytes : run_max(tree)) / tree->page_size;
     struct frame *first = btree_cache_find(tree, page);
     const unsigned char *data = first->data;
     uint32_t n = 0;

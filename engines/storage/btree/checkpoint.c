@@ -118,6 +118,7 @@ static int snapshot_take(struct btree *tree)
     if (!cp->pages) goto no_memory;
     cp->page_capacity = dirty;
     if (btree_map_images_take(tree)) goto no_memory;
+    uint64_t dropped = btree_map_drop_groups(tree);
     cp->page_count = cp->page_next = cp->group_next = 0;
     for (uint32_t i = 0; i < tree->cache.count; i++)
         if (tree->cache.frames[i]->is_dirty)
@@ -130,7 +131,7 @@ static int snapshot_take(struct btree *tree)
                              .stamp = tree->stamp,
                              .live_keys = tree->live_keys,
                              .live_bytes = tree->live_bytes,
-                             .digest = tree->map.digest,
+                             .digest = tree->map.digest - dropped,
                              .page_size = (uint32_t)tree->page_size,
                              .root = tree->root,
                              .depth = tree->depth,
@@ -304,7 +305,7 @@ static int give_back(struct btree *tree, bool *wrote)
 
 static bool is_due(const struct btree *tree)
 {
-    return btree_wal_bytes(tree) >= (uint64_t)tree->options.btree_wal_bytes &&
+    return btree_wal_bytes(tree) >= (uint64_t)tree->options.log_bytes &&
            tree->wal.active.size > WAL_HEADER;
 }
 

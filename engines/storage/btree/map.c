@@ -115,6 +115,25 @@ int btree_map_add_group(struct btree *tree)
     return 0;
 }
 
+/* Groups at the end that hold nothing are not counted by the next meta. The durable one counts
+ * them until then, and nothing is written to their map pages before. */
+uint64_t btree_map_drop_groups(struct btree *tree)
+{
+    const struct allocator *a = tree->base.host.allocator;
+    struct map *map = &tree->map;
+    uint64_t dropped = 0;
+    while (map->count > 1 && map->groups[map->count - 1].free == map->group_pages - 2) {
+        struct group *last = &map->groups[--map->count];
+        dropped += last->checksum;
+        allocator_free(a, last->image, tree->page_size);
+        map->free -= last->free;
+        allocator_free(a, last->held, bits_size(tree));
+        allocator_free(a, last->live, bits_size(tree));
+    }
+    if (map->rotor >= map->count) map->rotor = 0;
+    return dropped;
+}
+
 /* ---- taking ---- */
 
 static void mark_taken(struct btree *tree, struct group *group, uint32_t bit, uint32_t count)
@@ -221,7 +240,6 @@ uint64_t btree_map_end(const struct btree *tree)
     for (uint32_t i = map->count; i-- > 0;)
         for (uint32_t word = map->group_pages / WORD_BITS; word-- > 0;) {
             uint64_t bits = map->groups[i].held[word];
-            /* A group that holds nothing but its map pages is there all the same. */
             if (bits)
                 return ((uint64_t)i * map->group_pages + word * WORD_BITS + WORD_BITS -
                         (uint32_t)__builtin_clzll(bits)) *
