@@ -31,15 +31,16 @@ static void fixture_deinit(struct fixture *f)
 }
 
 /* Builds the table of sorted entries, with a vfs write for each `write_bytes` at least. */
-static int table_write(struct fixture *f, const struct parts *p,
-                       const struct table_shape *shape, size_t write_bytes)
+static int table_write_as(struct fixture *f, const struct parts *p,
+                          const struct table_shape *shape, size_t write_bytes, const char *path,
+                          uint64_t number)
 {
     struct table_builder *b;
     struct vfs_file *file;
-    int err = table_builder_create(&f->w.heap.allocator, shape, NUMBER, &b);
+    int err = table_builder_create(&f->w.heap.allocator, shape, number, &b);
     if (err) return err;
     assert_int_equal(
-        vfs_open(f->w.host.vfs, PATH, VFS_WRITE | VFS_CREATE | VFS_TRUNCATE, &file), 0);
+        vfs_open(f->w.host.vfs, path, VFS_WRITE | VFS_CREATE | VFS_TRUNCATE, &file), 0);
     uint64_t offset = 0, written = 0, at;
     for (size_t i = 0; !err && i <= p->count; i++) {
         if (i == p->count) {
@@ -68,6 +69,12 @@ static int table_write(struct fixture *f, const struct parts *p,
     }
     table_builder_destroy(b);
     return err;
+}
+
+static int table_write(struct fixture *f, const struct parts *p,
+                       const struct table_shape *shape, size_t write_bytes)
+{
+    return table_write_as(f, p, shape, write_bytes, PATH, NUMBER);
 }
 
 static struct table *table_read(struct fixture *f, struct block_cache *cache)
@@ -540,6 +547,14 @@ static void test_block_of_another_place_or_file_is_found(void **state)
     struct findings found = inspect(&f);
     assert_int_equal(found.problems, 1);
     assert_int_equal(found.problem_offset, 3 * block);
+    /* The block of the same place in a table with the same contents and another number. */
+    assert_int_equal(table_write_as(&f, &p, &shape, 1, "u", NUMBER + 1), 0);
+    struct vfs_file *twin;
+    assert_int_equal(vfs_open(f.w.host.vfs, "u", VFS_READ, &twin), 0);
+    assert_int_equal(vfs_read(twin, 3 * block, other, block, VFS_META), block);
+    vfs_close(twin);
+    assert_int_equal(vfs_write(file, 3 * block, bytes_of(other, block), VFS_META), 0);
+    assert_true(reads_damage(&f, &p));
     assert_int_equal(vfs_write(file, 3 * block, bytes_of(good, block), VFS_META), 0);
     assert_false(reads_damage(&f, &p));
     vfs_close(file);
@@ -593,6 +608,8 @@ static void test_failed_reads_and_allocations_are_returned_and_leave_nothing(voi
             }
             is_whole = err == 0;
             if (!is_whole) assert_int_equal(err, kind ? -EIO : -ENOMEM);
+            if (err == -EIO && t)
+                assert_non_null(strstr(f.engine.error_text, PATH " at offset"));
             if (it) assert_true(is_whole || !it->is_valid || err);
             f.w.heap.fail_at = 0;
             disk_fail_nth(f.w.disk, 0, -EIO);

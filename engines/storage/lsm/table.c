@@ -77,6 +77,17 @@ int table_corrupt(const struct table *t, uint64_t offset, const char *why)
                        (unsigned long long)offset, why);
 }
 
+int table_file_read(const struct table *t, uint64_t offset, void *data, size_t size,
+                    enum vfs_purpose purpose)
+{
+    int err = engine_file_read(t->file, offset, data, size, purpose);
+    if (err == -EBADMSG) return table_corrupt(t, offset, "the file ends before its size");
+    if (err)
+        engine_fail(t->engine, err, "%s at offset %llu: read failed (errno %d)", t->path,
+                    (unsigned long long)offset, -err);
+    return err;
+}
+
 /* ---- decoding the tail ---- */
 
 static bool section_check(struct bytes section, uint64_t number, uint64_t offset)
@@ -238,9 +249,7 @@ static int tail_read(struct table *t, uint64_t tail_bytes, enum vfs_purpose purp
         t->meta_size = (size_t)size;
         t->meta = allocator_alloc(t->allocator, t->meta_size);
         if (!t->meta) return -ENOMEM;
-        int err = engine_file_read(t->file, file_bytes - size, t->meta, t->meta_size, purpose);
-        if (err == -EBADMSG)
-            return table_corrupt(t, file_bytes - size, "the file ends before its size");
+        int err = table_file_read(t, file_bytes - size, t->meta, t->meta_size, purpose);
         if (err) return err;
         if (!table_footer_decode(f, t->meta + size - TABLE_FOOTER, t->number, file_bytes))
             return table_corrupt(t, file_bytes - TABLE_FOOTER, "a broken footer");
@@ -339,8 +348,7 @@ int table_block_get(struct table *t, uint32_t index, enum vfs_purpose purpose,
     uint32_t size = (uint32_t)(place[1].offset - place->offset);
     block = block_create(t->allocator, t->cache, size);
     if (!block) return -ENOMEM;
-    int err = engine_file_read(t->file, place->offset, block->data, size, purpose);
-    if (err == -EBADMSG) err = table_corrupt(t, place->offset, "the file ends in a block");
+    int err = table_file_read(t, place->offset, block->data, size, purpose);
     if (!err) err = table_block_check(t, block->data, place->offset, size, view);
     if (err) {
         block_unpin(t->allocator, block);

@@ -78,7 +78,8 @@ int table_get(struct table *table, struct bytes key, uint64_t hash, uint64_t sna
               bool *is_delete, struct buffer *value, bool *was_filtered);
 
 /* readahead: bytes fetched at once when blocks are read in order; 0: block by block through
- * the cache. A compaction passes its own purpose and never fills the cache. */
+ * the cache. With a readahead and another purpose than VFS_USER_READ (a compaction) the cache
+ * is neither asked nor filled. */
 int table_iterate(struct table *table, uint32_t readahead, enum vfs_purpose purpose,
                   struct lsm_iterator **out);
 /* With a readahead, of an iterator of table_iterate: true when the next lsm_iterator_next()

@@ -228,5 +228,8 @@ int table_block_check(const struct table *table, const unsigned char *data, uint
 int table_block_get(struct table *table, uint32_t index, enum vfs_purpose purpose,
                     struct block **out, struct block_view *view);
 int table_corrupt(const struct table *table, uint64_t offset, const char *why);
+/* Exactly `size` bytes of the file; sets the error text of a failure. */
+int table_file_read(const struct table *table, uint64_t offset, void *data, size_t size,
+                    enum vfs_purpose purpose);
 
 #endif

@@ -86,9 +86,7 @@ static int window_fetch(struct table_iterator *it, uint32_t index, bool is_backw
         if (!it->window) return -ENOMEM;
         it->window_capacity = size;
     }
-    int err = engine_file_read(t->file, t->places[first].offset, it->window, size, it->purpose);
-    if (err == -EBADMSG)
-        return table_corrupt(t, t->places[first].offset, "the file ends in a block");
+    int err = table_file_read(t, t->places[first].offset, it->window, size, it->purpose);
     if (err) return err;
     it->window_offset = t->places[first].offset;
     it->window_size = size;
