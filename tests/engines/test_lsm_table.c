@@ -91,6 +91,7 @@ static void judge_get(struct table *t, const struct parts *p, struct bytes key,
 {
     struct buffer value = {.allocator = &allocator_system};
     bool is_delete = false;
+    assert_int_equal(buffer_assign(&value, BYTES_LITERAL("as it was")), 0);
     int found = table_get(t, key, bloom_hash(key), snapshot, &is_delete, &value, was_filtered);
     size_t at = parts_lower(p, key, snapshot);
     bool is_there = at < p->count && bytes_equal(p->items[at].key, key);
@@ -99,6 +100,8 @@ static void judge_get(struct table *t, const struct parts *p, struct bytes key,
         assert_int_equal(is_delete, p->items[at].is_delete);
         if (!is_delete) assert_true(bytes_equal(buffer_bytes(&value), p->items[at].value));
     }
+    if (!is_there || is_delete)
+        assert_true(bytes_equal(buffer_bytes(&value), BYTES_LITERAL("as it was")));
     buffer_deinit(&value);
 }
 
@@ -378,6 +381,32 @@ static void test_cache_stays_in_its_bound_and_keeps_what_is_used(void **state)
     counted_deinit(&c);
 }
 
+static void test_cache_takes_no_more_when_all_of_it_is_pinned(void **state)
+{
+    (void)state;
+    static const struct table_shape shape = {1000, 16, 10};
+    struct counted c;
+    counted_init(&c, 1000, 100, &shape);
+    struct block_cache *cache;
+    struct block_cache_stats stats;
+    assert_int_equal(block_cache_create(&c.f.w.heap.allocator, 20000, &cache), 0);
+    struct table *t = table_read(&c.f, cache);
+    struct lsm_iterator *its[50];
+    for (size_t i = 0; i < 50; i++) {
+        assert_int_equal(table_iterate(t, 0, VFS_USER_READ, &its[i]), 0);
+        assert_int_equal(lsm_iterator_seek(its[i], c.p.items[i * 20].key, UINT64_MAX >> 2), 0);
+        block_cache_stats(cache, &stats);
+        assert_in_range(stats.bytes, 1, 20000);
+    }
+    for (size_t i = 0; i < 50; i++) {
+        assert_part(its[i], &c.p.items[i * 20]);
+        lsm_iterator_destroy(its[i]);
+    }
+    table_close(t);
+    block_cache_destroy(cache);
+    counted_deinit(&c);
+}
+
 static void test_cache_of_no_bytes_holds_nothing(void **state)
 {
     (void)state;
@@ -438,6 +467,29 @@ static void test_inspection_of_a_sound_table_finds_its_parts(void **state)
         struct findings found = inspect(&f);
         assert_int_equal(found.problems + found.notes, 0);
         if (i == 2) assert_int_equal(found.items, 200 + 4); /* blocks, and the tail's parts */
+        parts_free(&p);
+        fixture_deinit(&f);
+    }
+}
+
+static void test_inspection_finds_what_a_wrong_writer_wrote(void **state)
+{
+    (void)state; /* checksums are right, order is not: two entries, then two versions, exchanged
+                  */
+    static const struct table_shape shape = {4096, 16, 10};
+    for (int what = 0; what < 2; what++) {
+        struct fixture f;
+        fixture_init(&f, WORLD_DISK);
+        struct parts p = even_keys(20, 100);
+        if (what == 0) {
+            struct bytes key = p.items[7].key;
+            p.items[7].key = p.items[8].key;
+            p.items[8].key = key;
+        } else {
+            memcpy((void *)p.items[8].key.data, p.items[7].key.data, p.items[7].key.size);
+        }
+        assert_int_equal(table_write(&f, &p, &shape, 1), 0);
+        assert_int_equal(inspect(&f).problems, 1);
         parts_free(&p);
         fixture_deinit(&f);
     }
@@ -666,8 +718,10 @@ int main(void)
         cmocka_unit_test(test_compaction_reads_whole_windows_and_says_when),
         cmocka_unit_test(test_short_scan_reads_little_and_long_scan_in_large_pieces),
         cmocka_unit_test(test_cache_stays_in_its_bound_and_keeps_what_is_used),
+        cmocka_unit_test(test_cache_takes_no_more_when_all_of_it_is_pinned),
         cmocka_unit_test(test_cache_of_no_bytes_holds_nothing),
         cmocka_unit_test(test_inspection_of_a_sound_table_finds_its_parts),
+        cmocka_unit_test(test_inspection_finds_what_a_wrong_writer_wrote),
         cmocka_unit_test(test_every_flipped_byte_is_found),
         cmocka_unit_test(test_block_of_another_place_or_file_is_found),
         cmocka_unit_test(test_failed_reads_and_allocations_are_returned_and_leave_nothing),
