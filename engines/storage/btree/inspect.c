@@ -129,7 +129,7 @@ static void told(struct look *look, enum engine_finding kind, const char *file, 
 static void told(struct look *look, enum engine_finding kind, const char *file, uint64_t offset,
                  const char *format, ...)
 {
-    char text[160];
+    char text[ENGINE_KEY_TEXT + 64];
     va_list arguments;
     if (kind == FINDING_ITEM && !look->inspector->wants_items) return;
     va_start(arguments, format);
@@ -392,9 +392,13 @@ static int page_look(struct look *look, uint32_t number, uint32_t stamp, uint32_
         look->is_partial = true;
         return 0;
     }
+    char key[ENGINE_KEY_TEXT] = "-";
+    uint32_t first = level ? 1 : 0; /* of a branch the first has no key */
+    if (page_count(page) > first) engine_key_text(key, page_key(page, first));
     noted(look, FINDING_ITEM, offset_of(look, number),
-          "%s, level %u: %u keys, %u of %u bytes used", level ? "branch" : "leaf", level,
-          page_count(page), page_used(page, tree->page_size), page_room(tree->page_size));
+          "%s, level %u: %u keys, %u of %u bytes used, from %.40s", level ? "branch" : "leaf",
+          level, page_count(page), page_used(page, tree->page_size), page_room(tree->page_size),
+          key);
     keys_look(look, number, page, low, high);
     if (level == 0) return leaf_look(look, number, page);
     err = 0;
@@ -495,6 +499,23 @@ static bool items_are_whole(const struct wal_record *record)
     return position == record->size && count == record->count;
 }
 
+static void items_tell(struct look *look, const char *name, uint64_t offset,
+                       const struct wal_record *record)
+{
+    struct engine_batch_item item;
+    char key[ENGINE_KEY_TEXT];
+    size_t position = 0;
+    if (!look->inspector->wants_items) return;
+    while (btree_wal_item_next(record, &position, &item)) {
+        engine_key_text(key, item.key);
+        if (item.is_delete)
+            told(look, FINDING_ITEM, name, offset, "    delete %s", key);
+        else
+            told(look, FINDING_ITEM, name, offset, "    put %s, value of %zu", key,
+                 item.value.size);
+    }
+}
+
 static int segment_look(struct look *look, const char *name, uint32_t id)
 {
     struct wal *wal = &look->tree.wal;
@@ -519,6 +540,7 @@ static int segment_look(struct look *look, const char *name, uint32_t id)
            record.previous == wal->chain) {
         told(look, FINDING_ITEM, name, offset, "%s of %u items, %u bytes; %u were durable",
              record.count ? "batch" : "mark", record.count, record.size, record.synced);
+        items_tell(look, name, offset, &record);
         if (!items_are_whole(&record))
             told(look, FINDING_PROBLEM, name, offset, "an impossible batch");
         wal->chain = (uint32_t)record.checksum;

@@ -161,19 +161,38 @@ void lsm_properties(struct engine *engine, engine_property_fn *each, void *conte
 
 /* ---- recognising ---- */
 
+struct place {
+    struct vfs *vfs;
+    const char *dir;
+};
+
+/* A log has a name that other engines give theirs; what it begins with tells. */
+static int recognise_log(const struct place *place, const char *name)
+{
+    unsigned char front[LSM_WAL_FRONT];
+    char path[ENGINE_PATH_SIZE];
+    struct vfs_file *file;
+    int err = engine_path(path, place->dir, name);
+    if (!err) err = vfs_open(place->vfs, path, VFS_READ, &file);
+    if (err) return err == -ENOENT ? 0 : err;
+    int64_t n = vfs_read(file, 0, front, sizeof(front), VFS_USER_READ);
+    vfs_close(file);
+    return n < 0 ? (int)n : lsm_wal_may_begin(bytes_of(front, (size_t)n));
+}
+
 static int recognise_name(void *context, const char *name, bool is_directory)
 {
     uint64_t number;
-    (void)context;
     if (is_directory) return 0;
     enum lsm_name kind = lsm_name_parse(name, &number);
-    return kind == LSM_NAME_LOG || kind == LSM_NAME_TABLE;
+    return kind == LSM_NAME_LOG ? recognise_log(context, name) : kind == LSM_NAME_TABLE;
 }
 
 /* The manifest's name is not ours alone; but no database is without a log. */
 int lsm_recognise(struct vfs *vfs, const char *dir)
 {
-    return vfs_list(vfs, dir, recognise_name, NULL);
+    struct place place = {vfs, dir};
+    return vfs_list(vfs, dir, recognise_name, &place);
 }
 
 /* ---- inspection ---- */

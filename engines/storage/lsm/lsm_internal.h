@@ -89,6 +89,10 @@ struct lsm_wal {
 
 /* A new, empty file, whose name is not durable yet; and its header, synced, which says that all
  * logs before it are durable (L4). */
+/* False when a file with these first bytes (LSM_WAL_FRONT, or all it has) was never a log of
+ * ours: they are neither lost nor ours with some damage. */
+#define LSM_WAL_FRONT 8u
+bool lsm_wal_may_begin(struct bytes front);
 int lsm_wal_create(struct lsm *lsm, uint64_t number, struct lsm_wal **out);
 int lsm_wal_begin(struct lsm *lsm, struct lsm_wal *wal, uint64_t first_sequence);
 void lsm_wal_close(struct lsm *lsm, struct lsm_wal *wal); /* the file; and frees it */

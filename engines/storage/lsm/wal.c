@@ -207,6 +207,18 @@ static void header_encode(unsigned char header[WAL_HEADER], uint64_t number,
     put_u32(header + 24, crc32c(0, header, 24));
 }
 
+bool lsm_wal_may_begin(struct bytes front)
+{
+    const char *p = front.data;
+    size_t same = 0, zeros = 0;
+    for (size_t i = 0; i < front.size && i < sizeof(wal_magic); i++) {
+        same += p[i] == wal_magic[i];
+        zeros += p[i] == 0;
+    }
+    return front.size < sizeof(wal_magic) || zeros == sizeof(wal_magic) ||
+           same >= sizeof(wal_magic) / 2;
+}
+
 bool lsm_wal_header_decode(struct bytes data, uint64_t number, uint64_t *first_sequence,
                            uint32_t *crc)
 {
