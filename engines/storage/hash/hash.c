@@ -275,7 +275,7 @@ static void apply(struct hash_engine *hash, const struct engine_batch *batch, ui
 {
     struct segment *active = hash_active(hash);
     const uint64_t *hashes = (const uint64_t *)(const void *)hash->hashes.data;
-    struct engine_batch_item item;
+    struct engine_batch_item item = {0}; /* gcc -O2 does not see that next() fills it */
     size_t position = 0;
     bool has_delete = false;
     if (batch->count == 1 && hash->scratch.capacity <= KEPT_BUFFER) {
