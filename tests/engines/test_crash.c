@@ -17,7 +17,7 @@
 #include "tests/engines/variants.h"
 
 #define BATCHES 70
-#define KEYS 14 /* few, so that most writes supersede something */
+#define KEY_SIZE 80
 #define CHECKPOINTS 4
 
 /* ---- the workload ---- */
@@ -41,27 +41,39 @@ struct workload {
     size_t count;
     struct oracle *states; /* states[n]: after n batches */
     size_t batches;
+    uint64_t keys; /* that batches draw from */
 };
 
-static size_t key_text(char text[24], uint64_t k)
+/* Two characters, by seed. Few short keys, so that most writes supersede something; more and
+ * long ones, so that trees have levels. */
+static uint64_t character_keys(uint64_t seed)
 {
-    return (size_t)snprintf(text, 24, k % 3 ? "key%02u" : "key %02u", (unsigned)k);
+    return seed % 2 ? 14 : 48;
+}
+
+static size_t key_text(const struct workload *load, char text[KEY_SIZE], uint64_t k)
+{
+    static const char prefix[] = "a-prefix-that-all-keys-share-and-is-long/";
+    const char *shared = load->keys > 14 ? prefix : "";
+    return (size_t)snprintf(text, KEY_SIZE, k % 3 ? "%skey%02u" : "%skey %02u", shared,
+                            (unsigned)k);
 }
 
 /* Values are long enough that a batch spans sectors, which is what tears. */
-static void random_batch(struct rng *rng, struct engine_batch *batch, size_t number)
+static void random_batch(const struct workload *load, struct rng *rng,
+                         struct engine_batch *batch, size_t number, uint64_t delete_percent)
 {
-    char key[24], value[600];
-    uint64_t items = 1 + rng_below(rng, 4);
+    char key[KEY_SIZE], value[600];
+    uint64_t items = 1 + rng_below(rng, load->keys > 14 ? 7 : 4);
     batch->allocator = &allocator_system;
     for (uint64_t i = 0; i < items; i++) {
-        uint64_t k = rng_below(rng, KEYS);
+        uint64_t k = rng_below(rng, load->keys);
         uint64_t size = rng_below(rng, 4) ? rng_below(rng, 60) : rng_below(rng, 560);
-        key_text(key, k);
+        key_text(load, key, k);
         memset(value, 'a' + (int)(number % 26), sizeof(value));
         int prefix = snprintf(value, 24, "%u.%u/", (unsigned)number, (unsigned)i);
         value[prefix] = 'v';
-        if (rng_below(rng, 4) == 0)
+        if (rng_below(rng, 100) < delete_percent)
             assert_int_equal(engine_batch_delete(batch, bytes_string(key)), 0);
         else
             assert_int_equal(engine_batch_put(batch, bytes_string(key),
@@ -74,9 +86,9 @@ static void workload_init(struct workload *load, uint64_t seed, size_t batches)
 {
     struct rng rng;
     rng_init(&rng, seed, "test.crash", "workload", NULL);
-    uint64_t sync_percent = 100;
+    uint64_t sync_percent = 100, delete_percent = 25;
     size_t checkpoints = 0;
-    *load = (struct workload){0};
+    *load = (struct workload){.keys = character_keys(seed)};
     load->steps = calloc(batches * 14, sizeof(*load->steps));
     load->states = calloc(batches + 1, sizeof(*load->states));
     while (load->batches < batches) {
@@ -84,10 +96,12 @@ static void workload_init(struct workload *load, uint64_t seed, size_t batches)
         step->kind = STEP_WRITE;
         /* Phases: always, mostly, never. Merges that run through a phase without a sync are a
          * case of their own (M6 of hash). */
-        if (load->batches % 10 == 0)
+        if (load->batches % 10 == 0) {
             sync_percent = (uint64_t)(const int[]){100, 67, 0}[rng_below(&rng, 3)];
+            delete_percent = rng_below(&rng, 4) ? 20 : 70;
+        }
         step->is_synced = rng_below(&rng, 100) < sync_percent;
-        random_batch(&rng, &step->batch, load->batches);
+        random_batch(load, &rng, &step->batch, load->batches, delete_percent);
         oracle_copy(&load->states[load->batches + 1], &load->states[load->batches]);
         oracle_apply(&load->states[++load->batches], &step->batch);
         uint64_t slices = rng_below(&rng, 8);
@@ -215,12 +229,13 @@ static size_t find_state(struct engine *e, const struct workload *load,
 }
 
 /* Gets agree with the scan, for keys that are there and keys that are not. */
-static void check_gets(struct engine *e, const struct oracle *expected)
+static void check_gets(struct engine *e, const struct workload *load,
+                       const struct oracle *expected)
 {
     struct buffer out = {.allocator = &allocator_system};
-    char key[24];
-    for (uint64_t k = 0; k < KEYS; k++) {
-        struct bytes value, name = bytes_of(key, key_text(key, k));
+    char key[KEY_SIZE];
+    for (uint64_t k = 0; k < load->keys; k++) {
+        struct bytes value, name = bytes_of(key, key_text(load, key, k));
         int err = engine_get(e, name, &out);
         if (oracle_find(expected, name, &value)) {
             if (err || !bytes_equal(buffer_bytes(&out), value))
@@ -274,7 +289,7 @@ static void judge(struct world *w, const struct workload *load, const struct pro
     size_t n = find_state(w->engine, load, progress);
     struct oracle after = {0};
     oracle_copy(&after, &load->states[n]);
-    check_gets(w->engine, &after);
+    check_gets(w->engine, load, &after);
     oracle_put(&after, BYTES_LITERAL("after"), BYTES_LITERAL("the crash"));
     assert_int_equal(engine_put(w->engine, BYTES_LITERAL("after"), BYTES_LITERAL("the crash"),
                                 &allocator_system, ENGINE_SYNC, 0),

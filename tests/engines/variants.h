@@ -5,10 +5,10 @@
  *     static void test_x(void **state) { const struct subject *subject = *state; ... }
  *
  * Nothing here names an engine but the table of what its workload must have set off. A variant
- * is an engine with one of its words changed: every option of type WORD but the policies below
- * gives one variant a word that is not its default ("hash index=segment"). Sizes are set by
- * option name (small_sizes); an engine that lacks an option skips it, one whose bounds are
- * narrower gets the bound.
+ * is an engine with one of its words changed: every option of type WORD or YESNO but the
+ * policies below gives one variant a word that is not its default ("hash index=segment"). Sizes
+ * are set by option name (small_sizes); an engine that lacks an option skips it, one whose
+ * bounds are narrower gets the bound.
  */
 #ifndef FAULTLINE_TESTS_ENGINES_VARIANTS_H
 #define FAULTLINE_TESTS_ENGINES_VARIANTS_H
@@ -33,6 +33,12 @@ static UNUSED const struct option *option_find(const struct engine_ops *ops, con
     return NULL;
 }
 
+static UNUSED const char *const *option_words(const struct option *option)
+{
+    static const char *const yesno[] = {"no", "yes", NULL};
+    return option->type == OPTION_WORD ? option->words : yesno;
+}
+
 /* Sets an option from its text; false when the engine has no such option or word. */
 static UNUSED bool option_put(const struct engine_ops *ops, void *options, const char *name,
                               const char *text)
@@ -41,8 +47,7 @@ static UNUSED bool option_put(const struct engine_ops *ops, void *options, const
     if (!option) return false;
     void *field = (char *)options + option->offset;
     if (option->type == OPTION_WORD || option->type == OPTION_YESNO) {
-        static const char *const yesno[] = {"no", "yes", NULL};
-        const char *const *words = option->type == OPTION_WORD ? option->words : yesno;
+        const char *const *words = option_words(option);
         for (int32_t i = 0; words[i]; i++)
             if (strcmp(words[i], text) == 0) {
                 *(int32_t *)field = i;
@@ -124,8 +129,7 @@ struct background {
 
 static const struct background backgrounds[] = {
     {"log", 0, 0, 1, 0}, /* it has no background work: its file appears by rename */
-    {"hash", 0, 8, 4, 8},
-    {"lsm", 6, 8, 0, 12},
+    {"hash", 0, 8, 4, 8},   {"lsm", 6, 8, 0, 12},
     {"btree", 20, 0, 0, 2}, /* checkpoints; the log's files go */
     {NULL, 1, 1, 2, 2},
 };
@@ -234,7 +238,7 @@ struct suite_test {
 static UNUSED bool option_is_policy(const char *name)
 {
     return strcmp(name, "on_sync_failure") == 0 || strcmp(name, "on_corruption") == 0 ||
-           strcmp(name, "sync") == 0;
+           strcmp(name, "sync") == 0 || strcmp(name, "verify") == 0;
 }
 
 static UNUSED size_t subjects_list(struct subject *subjects, enum world_kind kind)
@@ -248,15 +252,18 @@ static UNUSED size_t subjects_list(struct subject *subjects, enum world_kind kin
         void *defaults = subject_options(plain, SIZES_DEFAULT);
         for (size_t j = 0; j < ops->options_count; j++) {
             const struct option *option = &ops->options[j];
-            if (option->type != OPTION_WORD || option_is_policy(option->name)) continue;
+            if ((option->type != OPTION_WORD && option->type != OPTION_YESNO) ||
+                option_is_policy(option->name))
+                continue;
+            const char *const *words = option_words(option);
             int32_t standard = *(int32_t *)((char *)defaults + option->offset);
-            for (int32_t word = 0; option->words[word]; word++) {
+            for (int32_t word = 0; words[word]; word++) {
                 if (word == standard) continue;
                 struct subject *other = &subjects[count++];
                 assert_true(count <= VARIANTS_MAX);
                 *other = *plain;
                 snprintf(other->word_option, sizeof(other->word_option), "%s", option->name);
-                snprintf(other->word, sizeof(other->word), "%s", option->words[word]);
+                snprintf(other->word, sizeof(other->word), "%s", words[word]);
                 snprintf(other->name, sizeof(other->name), "%s %.30s=%.20s", ops->name,
                          other->word_option, other->word);
             }
