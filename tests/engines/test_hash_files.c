@@ -433,7 +433,8 @@ static void test_inspection_locates_damage(void **state)
         {"data/seg-00000001.data", 50,
          "P seg-00000001.data 16: a broken record; the next "
          "record is at 55\n"},
-        {"data/seg-00000001.hint", 20, "P seg-00000001.hint 20: not what its segment says\n"},
+        /* what a power loss may leave of a hint file, too */
+        {"data/seg-00000001.hint", 20, "N seg-00000001.hint 20: not what its segment says\n"},
     };
     for (size_t i = 0; i < sizeof(damage) / sizeof(damage[0]); i++) {
         struct world w;
@@ -441,7 +442,8 @@ static void test_inspection_locates_damage(void **state)
         database(&w, &oracle);
         file_flip(&w, damage[i].path, damage[i].at);
         struct findings *f = look(&w, false);
-        if (strncmp(f->text, damage[i].found, strlen(damage[i].found)) != 0 || !f->problems)
+        if (strncmp(f->text, damage[i].found, strlen(damage[i].found)) != 0 ||
+            (damage[i].found[0] == 'P') != (f->problems > 0))
             fail_msg("wanted %s, found %s", damage[i].found, f->text);
         uint64_t items = look(&w, true)->items;
         assert_true(items > 100); /* it goes on behind the damage */

@@ -344,19 +344,23 @@ static int look_at_hint(struct look *look, const char *name, uint32_t id)
         found(look, FINDING_NOTE, name, data.size, "unfinished: the segment is read instead");
     } else {
         bool has_segment = !expected->is_broken && expected->id == id;
+        /* Hints are not synced: a power loss may leave the end of one without its front. */
+        bool is_whole = get_u32(end + 28) == crc32c(0, data.data, data.size - 4);
+        enum engine_finding severity = is_whole ? FINDING_PROBLEM : FINDING_NOTE;
         size_t same = 0, limit = data.size - HINT_FOOTER;
         found(look, FINDING_ITEM, name, 0, "hints of segment %u", get_u32(data.data + 8));
         while (has_segment && same < limit && same < expected->out.size &&
                data.data[same] == expected->out.data[same])
             same++;
         if (has_segment && (same < limit || same < expected->out.size))
-            found(look, FINDING_PROBLEM, name, same, "not what its segment says");
-        walk_hints(look, name, buffer_bytes(&data));
+            found(look, severity, name, same, "not what its segment says");
+        if (is_whole) walk_hints(look, name, buffer_bytes(&data));
         found(look, FINDING_ITEM, name, limit, "end: %llu bytes, sequence %llu, last CRC %08x",
               (unsigned long long)get_u64(end + 8), (unsigned long long)get_u64(end + 16),
               get_u32(end + 24));
-        if (get_u32(end + 28) != crc32c(0, data.data, data.size - 4))
-            found(look, FINDING_PROBLEM, name, data.size - 4, "the checksum is wrong");
+        if (!is_whole)
+            found(look, FINDING_NOTE, name, data.size - 4,
+                  "the checksum is wrong: the segment is read instead");
         else if (entry && (get_u64(end + 8) != entry->size || get_u32(end + 24) != entry->crc))
             found(look, FINDING_NOTE, name, limit, "of another segment of this id: not used");
     }
