@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "sim/check/causal.h"
+#include "sim/check/guarantees.h"
 #include "sim/check/search.h"
 #include "sim/check/sequential.h"
 #include "sim/check/witness.h"
@@ -141,6 +142,30 @@ const struct model model_table[] = {
      .implies = (const char *const[]){NULL},
      .types = TYPE(OBJECT_REGISTER),
      .check = check_pram},
+    {.name = "read-your-writes",
+     .doc = "a read sees what its process wrote before, or something newer",
+     .source = "Terry et al., Session guarantees, PDIS 1994",
+     .implies = (const char *const[]){NULL},
+     .types = TYPE(OBJECT_REGISTER),
+     .check = check_model_read_your_writes},
+    {.name = "monotonic-reads",
+     .doc = "a read sees nothing older than what its process read before",
+     .source = "Terry et al., Session guarantees, PDIS 1994",
+     .implies = (const char *const[]){NULL},
+     .types = TYPE(OBJECT_REGISTER),
+     .check = check_model_monotonic_reads},
+    {.name = "monotonic-writes",
+     .doc = "who has seen a write of a process sees its earlier writes too",
+     .source = "Terry et al., Session guarantees, PDIS 1994",
+     .implies = (const char *const[]){NULL},
+     .types = TYPE(OBJECT_REGISTER),
+     .check = check_model_monotonic_writes},
+    {.name = "writes-follow-reads",
+     .doc = "who has seen a write sees what its writer had seen",
+     .source = "Terry et al., Session guarantees, PDIS 1994",
+     .implies = (const char *const[]){NULL},
+     .types = TYPE(OBJECT_REGISTER),
+     .check = check_model_writes_follow_reads},
     {0},
 };
 

@@ -137,23 +137,26 @@ static int chain_order(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
-/* Writes by key and session. */
-static void chains_build(struct reads_from *rf)
+void reads_from_chains(struct reads_from *rf, bool of_reads)
 {
     const struct op *items = rf->operations->items;
-    uint32_t keys = rf->operations->keys;
+    uint32_t keys = rf->operations->keys, members = 0;
     uint32_t *start = xcalloc((size_t)keys + 2, sizeof *start);
-    uint64_t *sorted = xmalloc((rf->writes + 1) * sizeof *sorted); /* session, then node */
-    for (uint32_t w = 0; w < rf->writes; w++)
-        start[items[rf->nodes[rf->row_node[w]].op].key + 2]++;
-    for (uint32_t k = 0; k < keys; k++) start[k + 2] += start[k + 1];
-    for (uint32_t w = 0; w < rf->writes; w++) {
-        const struct node *node = &rf->nodes[rf->row_node[w]];
-        sorted[start[items[node->op].key + 1]++] =
-            (uint64_t)node->session << 32 | rf->row_node[w];
+    for (uint32_t n = 0; n < rf->count; n++) {
+        const struct node *node = &rf->nodes[n];
+        if ((of_reads ? node->reads_from : node->row) == NODE_NONE) continue;
+        start[items[node->op].key + 2]++;
+        members++;
     }
-    rf->chains = xmalloc((rf->writes + 1) * sizeof *rf->chains);
-    rf->chain_writes = xmalloc((rf->writes + 1) * sizeof *rf->chain_writes);
+    for (uint32_t k = 0; k < keys; k++) start[k + 2] += start[k + 1];
+    uint64_t *sorted = xmalloc(((size_t)members + 1) * sizeof *sorted); /* session, then node */
+    for (uint32_t n = 0; n < rf->count; n++) {
+        const struct node *node = &rf->nodes[n];
+        if ((of_reads ? node->reads_from : node->row) == NODE_NONE) continue;
+        sorted[start[items[node->op].key + 1]++] = (uint64_t)node->session << 32 | n;
+    }
+    rf->chains = xmalloc(((size_t)members + 1) * sizeof *rf->chains);
+    rf->chain_writes = xmalloc(((size_t)members + 1) * sizeof *rf->chain_writes);
     rf->key_start = xcalloc((size_t)keys + 1, sizeof *rf->key_start);
     uint32_t chains = 0;
     for (uint32_t k = 0; k < keys; k++) {
@@ -179,7 +182,7 @@ bool reads_from_init(struct reads_from *rf, const struct ops *operations,
     memset(rf, 0, sizeof *rf);
     rf->operations = operations;
     if (!nodes_build(rf, verdict) || !reads_bind(rf, verdict)) return false;
-    chains_build(rf);
+    reads_from_chains(rf, false);
     return true;
 }
 

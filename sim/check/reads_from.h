@@ -42,6 +42,8 @@ struct reads_from {
 bool reads_from_init(struct reads_from *rf, const struct ops *operations,
                      struct model_verdict *verdict);
 void reads_from_deinit(struct reads_from *rf);
+/* Builds chains of the nodes that write, or of those that read, into the fields. */
+void reads_from_chains(struct reads_from *rf, bool of_reads);
 uint64_t reads_from_memory(const struct reads_from *rf);
 
 /* The last write of a chain among the first `clock` operations of its session; NODE_NONE.

@@ -4,8 +4,8 @@
  * Korach 1997); three steps, the cheap ones first:
  *
  *   S1  Linearizability implies it: where time is known and zones.c says yes, it holds.
- *   S2  It implies CCv: where causal.c says no, it is violated, with that witness. Besides,
- *       the edges that CCv demands hold in every such order.
+ *   S2  It implies CCv and CM: where causal.c or causal_memory.c says no, it is violated, with
+ *       that witness. Besides, the edges that CCv demands hold in every such order.
  *   S3  A search over frontiers, (operations done of each process), with memory. A write of x
  *       may come next when all reads of the present value of x are done, its reads-from edges
  *       and the edges of S2 allow it; a read when its value is the present one. Because a
@@ -318,6 +318,11 @@ void check_sequential(const struct ops *operations, const struct model_limits *l
     check_causal_convergent(operations, limits, verdict);
     verdict->algorithm = "it is not CCv";
     if (verdict->outcome != MODEL_HOLDS) return;
+    check_causal_memory(operations, limits, verdict);
+    verdict->algorithm = "it is not CM";
+    if (verdict->outcome == MODEL_VIOLATED) return;
+    free(verdict->explanation); /* given up: the search has a chance of its own */
+    verdict->explanation = NULL;
     struct sequential q;
     struct schedule schedule;
     memset(&q, 0, sizeof q);
