@@ -88,6 +88,7 @@ static void make(struct case_ *c, struct rng *rng)
     c->ops = (struct ops){.items = c->items, .count = count, .keys = KEYS, .processes = 3};
     c->ops.values = OPS_MAX + 2;
     c->ops.type = OBJECT_REGISTER;
+    c->ops.has_real_time = rng_below(rng, 2); /* a shortcut for some models, never a demand */
     bool is_retired[3] = {false};
     for (size_t i = 0; i < count; i++) {
         struct op *op = &c->items[i];
