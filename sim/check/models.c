@@ -11,6 +11,7 @@
 
 #include "sim/check/causal.h"
 #include "sim/check/guarantees.h"
+#include "sim/check/regular.h"
 #include "sim/check/search.h"
 #include "sim/check/sequential.h"
 #include "sim/check/witness.h"
@@ -109,8 +110,9 @@ const struct model model_table[] = {
     {.name = "linearizable",
      .doc = "every operation takes effect at one instant between its invocation and its return",
      .source = "Herlihy and Wing, ACM TOPLAS 12(3), 1990",
-     .implies = (const char *const[]){"sequential", NULL},
+     .implies = (const char *const[]){"sequential", "regular", NULL},
      .types = ALL_TYPES,
+     .needs_real_time = true,
      .check = check_linearizable},
     {.name = "sequential",
      .doc = "one order of all operations, which keeps each process's own, explains all answers",
@@ -167,6 +169,27 @@ const struct model model_table[] = {
      .implies = (const char *const[]){NULL},
      .types = TYPE(OBJECT_REGISTER),
      .check = check_model_writes_follow_reads},
+    {.name = "regular",
+     .doc = "a read sees the last write that ended before it, or one that overlaps it",
+     .source = "Lamport, On interprocess communication, 1986; Shao et al., 2011 (MWReg weak)",
+     .implies = (const char *const[]){"safe", NULL},
+     .types = TYPE(OBJECT_REGISTER),
+     .needs_real_time = true,
+     .check = check_regular},
+    {.name = "safe",
+     .doc = "a read that overlaps no write sees the last one; others may see anything",
+     .source = "Lamport, On interprocess communication, 1986",
+     .implies = (const char *const[]){NULL},
+     .types = TYPE(OBJECT_REGISTER),
+     .needs_real_time = true,
+     .check = check_safe},
+    {.name = "bounded-staleness",
+     .doc = "no read misses more than k writes, or a write for longer than t (--stale)",
+     .source = "Golab, Li, Shah, PODC 2011; Bailis et al., PBS, VLDB 2012",
+     .implies = (const char *const[]){NULL},
+     .types = TYPE(OBJECT_REGISTER),
+     .needs_real_time = true,
+     .check = check_bounded_staleness},
     {0},
 };
 

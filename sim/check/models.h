@@ -49,13 +49,17 @@ void model_verdict_deinit(struct model_verdict *verdict);
 
 struct model_limits {
     uint64_t memory_bytes; /* of one check; 0: 1 GiB */
-    uint64_t states;       /* of one search; 0: 50 million */
+    uint64_t states;       /* of one search; 0: the model's default */
+    uint64_t stale_writes; /* bounded-staleness: writes that a read may miss */
+    int64_t stale_ns;      /* likewise: how long what it saw may have been replaced; 0: no bound
+                              but the writes */
 };
 
 struct model {
     const char *name, *doc, *source;
     const char *const *implies; /* names of the next weaker models, NULL-terminated */
     uint32_t types;             /* bit set of enum object_type that it can judge */
+    bool needs_real_time;
     void (*check)(const struct ops *operations, const struct model_limits *limits,
                   struct model_verdict *verdict);
 };

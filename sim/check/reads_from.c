@@ -107,7 +107,7 @@ static bool nodes_build(struct reads_from *rf, struct model_verdict *verdict)
 }
 
 /* Fills reads_from; false: a read saw what nobody wrote. */
-static bool reads_bind(struct reads_from *rf, struct model_verdict *verdict)
+static bool reads_bind(struct reads_from *rf, struct model_verdict *verdict, bool is_lenient)
 {
     for (uint32_t n = 0; n < rf->count; n++) {
         struct node *node = &rf->nodes[n];
@@ -120,6 +120,9 @@ static bool reads_bind(struct reads_from *rf, struct model_verdict *verdict)
             node->reads_from < NODE_INITIAL &&
             rf->operations->items[rf->nodes[node->reads_from].op].key != op->key;
         if (node->reads_from != NODE_NONE && !is_other_key) continue;
+        node->reads_from = NODE_NONE;
+        node->is_thin = true;
+        if (is_lenient) continue;
         verdict->outcome = MODEL_VIOLATED;
         verdict->violations = 1;
         witness_set(verdict, rf->operations, &node->op, 1);
@@ -175,15 +178,27 @@ void reads_from_chains(struct reads_from *rf, bool of_reads)
     free(start);
 }
 
-bool reads_from_init(struct reads_from *rf, const struct ops *operations,
-                     struct model_verdict *verdict)
+static bool init(struct reads_from *rf, const struct ops *operations,
+                 struct model_verdict *verdict, bool is_lenient)
 {
     CHECK(operations->count < NODE_INITIAL);
     memset(rf, 0, sizeof *rf);
     rf->operations = operations;
-    if (!nodes_build(rf, verdict) || !reads_bind(rf, verdict)) return false;
+    if (!nodes_build(rf, verdict) || !reads_bind(rf, verdict, is_lenient)) return false;
     reads_from_chains(rf, false);
     return true;
+}
+
+bool reads_from_init(struct reads_from *rf, const struct ops *operations,
+                     struct model_verdict *verdict)
+{
+    return init(rf, operations, verdict, false);
+}
+
+bool reads_from_init_lenient(struct reads_from *rf, const struct ops *operations,
+                             struct model_verdict *verdict)
+{
+    return init(rf, operations, verdict, true);
 }
 
 void reads_from_deinit(struct reads_from *rf)

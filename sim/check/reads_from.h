@@ -18,6 +18,7 @@ struct node {
     uint32_t reads_from;         /* node that wrote what it read; NODE_INITIAL; NODE_NONE: no
                                     read */
     uint32_t row;                /* of a write: its number among the writes; NODE_NONE: none */
+    bool is_thin;                /* it read what nobody wrote */
 };
 
 struct chain { /* the writes of one key by one session, in its order */
@@ -41,6 +42,9 @@ struct reads_from {
  * back, MODEL_VIOLATED when a read saw what nobody wrote. */
 bool reads_from_init(struct reads_from *rf, const struct ops *operations,
                      struct model_verdict *verdict);
+/* The same, but reads of what nobody wrote are marked and not judged. */
+bool reads_from_init_lenient(struct reads_from *rf, const struct ops *operations,
+                             struct model_verdict *verdict);
 void reads_from_deinit(struct reads_from *rf);
 /* Builds chains of the nodes that write, or of those that read, into the fields. */
 void reads_from_chains(struct reads_from *rf, bool of_reads);

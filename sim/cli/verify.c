@@ -15,11 +15,12 @@
 #include <unistd.h>
 
 #include "sim/campaign/run.h"
-#include "sim/check/models.h"
+#include "sim/check/lattice.h"
 #include "sim/cli/cli.h"
 #include "sim/foreign/foreign.h"
 #include "sim/kernel/arena.h"
 
+#define STRONGEST "strongest" /* --model: all of them, and which held */
 #define WITNESS_SHOWN 16
 #define FILE_MAX (UINT64_C(8) << 30)
 
@@ -48,7 +49,8 @@ static const struct type_word {
 
 static const struct argp_option verify_argp_options[] = {
     {"model", 'm', "M", 0,
-     "linearizable (default where the file records time) or another of `faultline list models`",
+     "one of `faultline list models`, or strongest: all of them, and which held; default: "
+     "linearizable, or sequential where the file records no time",
      0},
     {"type", 't', "T", 0,
      "register, cas-register, kv, set, counter, queue, append or lock; default: as the "
@@ -58,6 +60,9 @@ static const struct argp_option verify_argp_options[] = {
      "constraint: a failed compare-and-set saw another value; void: it did not happen; "
      "default: "
      "as the format has it",
+     0},
+    {"stale", 's', "K[,MS]", 0,
+     "bounded-staleness: a read may miss K writes, and see what was replaced at most MS ago",
      0},
     {"memory", 'M', "MIB", 0, "of the checker, at most (1024)", 0},
     {"json", 'j', NULL, 0, "prints one JSON object", 0},
@@ -95,6 +100,16 @@ static error_t verify_option(int key, char *argument, struct argp_state *state)
     case 'm': input->model = argument; return 0;
     case 't': input->type = argument; return 0;
     case 'j': input->json = true; return 0;
+    case 's': {
+        char *comma = strchr(argument, ',');
+        uint64_t ms = 0;
+        if (comma) *comma = '\0';
+        if (!cli_number("--stale", argument, 0, UINT32_MAX, &input->limits.stale_writes) ||
+            (comma && !cli_number("--stale", comma + 1, 1, UINT32_MAX, &ms)))
+            exit(EXIT_BAD_INPUT);
+        input->limits.stale_ns = (int64_t)ms * 1000000;
+        return 0;
+    }
     case 'M':
         if (!cli_number("--memory", argument, 1, 1 << 20, &mib)) exit(EXIT_BAD_INPUT);
         input->limits.memory_bytes = mib << 20;
@@ -178,9 +193,7 @@ static void operation_print(const struct ops *operations, size_t index, char *ou
         snprintf(out, size, "%s %s", kind, value);
 }
 
-static void print_text(const struct verify_input *input, const struct foreign *foreign,
-                       const struct model *model, const struct model_verdict *verdict,
-                       double seconds)
+static void header_print(const struct verify_input *input, const struct foreign *foreign)
 {
     const struct ops *operations = &foreign->operations;
     printf("%s: %s, %s: %zu operations of %" PRIu32 " processes on %" PRIu32 " keys\n",
@@ -192,6 +205,14 @@ static void print_text(const struct verify_input *input, const struct foreign *f
     for (size_t i = 0; i < foreign->notes_count; i++)
         printf("  line %" PRIu32 ": %s\n", foreign->notes[i].line, foreign->notes[i].text);
     if (foreign->notes_unsaid) printf("  and %zu notes more\n", foreign->notes_unsaid);
+}
+
+static void print_text(const struct verify_input *input, const struct foreign *foreign,
+                       const struct model *model, const struct model_verdict *verdict,
+                       double seconds)
+{
+    const struct ops *operations = &foreign->operations;
+    header_print(input, foreign);
     printf("%s%s%s: %s (%s, %.3f s)\n",
            colour(verdict->outcome == MODEL_HOLDS      ? COLOUR_OK
                   : verdict->outcome == MODEL_VIOLATED ? COLOUR_FAIL
@@ -250,6 +271,47 @@ static void print_json(const struct verify_input *input, const struct foreign *f
     json_decref(all);
 }
 
+/* ---- all models: where the history stands ---- */
+
+static void lattice_print(const struct verify_input *input, const struct foreign *foreign,
+                          const struct lattice *lattice, double seconds)
+{
+    header_print(input, foreign);
+    for (uint32_t i = 0; i < lattice->count; i++) {
+        const char *why = lattice->verdicts[i].explanation;
+        if (lattice->states[i] == LATTICE_UNSUITED) continue;
+        printf("  %-20s %s%s%s%s%s\n", model_table[i].name,
+               colour(lattice->states[i] <= LATTICE_IMPLIED    ? COLOUR_OK
+                      : lattice->states[i] == LATTICE_VIOLATED ? COLOUR_FAIL
+                                                               : COLOUR_UNKNOWN),
+               lattice_state_words[lattice->states[i]], colour(COLOUR_PLAIN), why ? ": " : "",
+               why ? why : "");
+    }
+    printf("strongest that held:");
+    for (uint32_t i = 0; i < lattice->strongest_count; i++)
+        printf("%s %s", i ? "," : "", model_table[lattice->strongest[i]].name);
+    printf("%s (%.3f s)\n", lattice->strongest_count ? "" : " none", seconds);
+}
+
+static void lattice_json(const struct verify_input *input, const struct foreign *foreign,
+                         const struct lattice *lattice, double seconds)
+{
+    json_t *models = json_object(), *strongest = json_array();
+    for (uint32_t i = 0; i < lattice->count; i++)
+        json_object_set_new(models, model_table[i].name,
+                            json_string(lattice_state_words[lattice->states[i]]));
+    for (uint32_t i = 0; i < lattice->strongest_count; i++)
+        json_array_append_new(strongest, json_string(model_table[lattice->strongest[i]].name));
+    json_t *all = json_pack("{s:s, s:s, s:s, s:s, s:I, s:f, s:o, s:o}", "file", input->path,
+                            "format", foreign->format, "model", "strongest", "type",
+                            object_type_words[foreign->operations.type], "operations",
+                            (json_int_t)foreign->operations.count, "check_seconds", seconds,
+                            "models", models, "strongest", strongest);
+    if (all) json_dumpf(all, stdout, JSON_COMPACT);
+    putchar('\n');
+    json_decref(all);
+}
+
 static double now(void)
 {
     struct timespec time;
@@ -257,21 +319,37 @@ static double now(void)
     return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
 }
 
+static int judge_all(const struct verify_input *input, const struct foreign *foreign)
+{
+    struct lattice lattice;
+    double started = now();
+    lattice_judge(&lattice, &foreign->operations, &input->limits);
+    double seconds = now() - started;
+    (input->json ? lattice_json : lattice_print)(input, foreign, &lattice, seconds);
+    bool is_unknown = false;
+    for (uint32_t i = 0; i < lattice.count; i++)
+        is_unknown |= lattice.states[i] == LATTICE_UNKNOWN;
+    lattice_deinit(&lattice);
+    return is_unknown ? EXIT_UNDECIDED : EXIT_MET;
+}
+
 static int judge(const struct verify_input *input, struct foreign *foreign)
 {
     const struct ops *operations = &foreign->operations;
-    const struct model *model = model_named(input->model                ? input->model
+    bool wants_all = input->model && strcmp(input->model, STRONGEST) == 0;
+    const struct model *model = model_named(input->model && !wants_all  ? input->model
                                             : operations->has_real_time ? "linearizable"
-                                                                        : "causal-convergent");
+                                                                        : "sequential");
     struct model_verdict verdict;
     double started = now();
     if (input->type && !(type_find(input->type)->types & 1u << operations->type))
         return cli_error("%s: its operations are those of a %s, not of a %s", input->path,
                          object_type_words[operations->type], input->type);
-    if (!operations->has_real_time && strcmp(model->name, "linearizable") == 0)
-        return cli_error("%s: %s records no time, which linearizability needs (did you mean "
-                         "--model causal?)",
-                         input->path, foreign->format);
+    if (!operations->has_real_time && model->needs_real_time)
+        return cli_error("%s: %s records no time, which %s needs (did you mean --model "
+                         "sequential?)",
+                         input->path, foreign->format, model->name);
+    if (wants_all && !foreign->transaction_line) return judge_all(input, foreign);
     if (!(model->types & 1u << operations->type))
         return cli_error("%s: %s is not defined here for a %s", input->path, model->name,
                          object_type_words[operations->type]);
@@ -320,7 +398,7 @@ int command_verify(int argc, char **argv)
                 input.model = "linearizable";
                 break;
             }
-        model_named(input.model);
+        if (strcmp(input.model, STRONGEST) != 0) model_named(input.model);
     }
     if (input.type) {
         uint32_t types = type_find(input.type)->types;

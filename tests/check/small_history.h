@@ -142,7 +142,7 @@ static void say(const struct case_ *c)
 }
 
 /* Compares a model with its definition on many histories; both answers must occur. */
-static void small_compare(const char *model, bool (*definition)(const struct case_ *c))
+static inline void small_compare(const char *model, bool (*definition)(const struct case_ *c))
 {
     struct rng rng;
     struct case_ c;
