@@ -1,10 +1,11 @@
 /* The merging iterator of `lsm`: several sorted iterators read as one.
  *
- * The children that are valid stand in a binary heap, the one whose entry comes first at its
- * root. A move advances the root's child alone. As long as that child stays before the runner
- * up (the lesser of the root's two children in the heap), which is remembered, the heap is
- * right as it is: one comparison an entry, and none when a single child is left. A run of
- * entries from one child, which is what levels give, costs no sifting.
+ * The children that are valid stand in an array, ordered by their entries; the first one is
+ * current. A move advances that child alone. As long as it stays before the second one the
+ * array is right as it is: one comparison an entry, and none when a single child is left. Else
+ * its new place is found by halves, which takes half of the comparisons that a heap does, and
+ * moving the pointers in between costs little: there are some ten children, a hundred at most.
+ * A run of entries from one child, which is what levels give, costs no more than that.
  *
  *     forward --previous--> backward --next--> forward      direction_turn()
  *
@@ -13,10 +14,9 @@
  * seek a child, paid once a turn.
  *
  * Invariants:
- *   I1  the heap holds exactly the valid children; forward, each stands behind the current
- *       entry or is the current one; backward, before.
- *   I2  heap[0] is the current child, and the base's fields are its fields.
- *   I3  `runner` is the lesser of heap[1] and heap[2], NULL when live < 2.
+ *   I1  `order` holds exactly the valid children, in the direction's order; forward, each
+ *       stands behind the current entry or is the current one; backward, before.
+ *   I2  order[0] is the current child, and the base's fields are its fields.
  *
  * After an error nothing is valid until the next seek, first or last.
  */
@@ -27,10 +27,9 @@
 struct merge {
     struct lsm_iterator base;
     const struct allocator *allocator;
-    size_t count, live;          /* children; of them in the heap */
-    struct lsm_iterator *runner; /* I3 */
+    size_t count, live; /* children; of them in `order` */
     bool is_backward;
-    struct lsm_iterator **heap; /* count pointers behind children */
+    struct lsm_iterator **order; /* count pointers behind children */
     struct lsm_iterator *children[];
 };
 
@@ -47,23 +46,29 @@ static inline bool comes_first(const struct merge *m, const struct lsm_iterator 
     return before != m->is_backward;
 }
 
-/* ---- the heap ---- */
+/* ---- the order ---- */
 
-static void sift_down(struct merge *m, size_t parent)
+/* Moves the child at `from` to its place among those in [from + 1, live), which are in order.
+ */
+static void place(struct merge *m, size_t from)
 {
-    struct lsm_iterator *moved = m->heap[parent];
-    for (size_t child; (child = parent * 2 + 1) < m->live; parent = child) {
-        if (child + 1 < m->live && comes_first(m, m->heap[child + 1], m->heap[child])) child++;
-        if (comes_first(m, moved, m->heap[child])) break;
-        m->heap[parent] = m->heap[child];
+    struct lsm_iterator *moved = m->order[from];
+    size_t low = from + 1, high = m->live;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (comes_first(m, m->order[middle], moved))
+            low = middle + 1;
+        else
+            high = middle;
     }
-    m->heap[parent] = moved;
+    for (size_t i = from; i + 1 < low; i++) m->order[i] = m->order[i + 1];
+    m->order[low - 1] = moved;
 }
 
 /* I2: the base shows the current child. */
 static inline int show(struct merge *m)
 {
-    const struct lsm_iterator *current = m->heap[0];
+    const struct lsm_iterator *current = m->order[0];
     m->base.is_delete = current->is_delete;
     m->base.sequence = current->sequence;
     m->base.key = current->key;
@@ -79,24 +84,19 @@ static int fail(struct merge *m, int err)
     return err;
 }
 
-/* The root's child has moved: I3 and I2 again. */
-static int settle(struct merge *m)
-{
-    if (m->live == 0) return fail(m, 0);
-    sift_down(m, 0);
-    m->runner = m->live < 2 ? NULL : m->heap[1];
-    if (m->live > 2 && comes_first(m, m->heap[2], m->heap[1])) m->runner = m->heap[2];
-    return show(m);
-}
-
 /* All children have been placed. */
 static int gather(struct merge *m)
 {
-    m->live = 0;
-    for (size_t i = 0; i < m->count; i++)
-        if (m->children[i]->is_valid) m->heap[m->live++] = m->children[i];
-    for (size_t i = m->live / 2; i-- > 1;) sift_down(m, i);
-    return settle(m);
+    size_t at = m->count;
+    m->live = m->count;
+    for (size_t i = 0; i < m->count; i++) {
+        if (!m->children[i]->is_valid) continue;
+        m->order[--at] = m->children[i];
+        place(m, at);
+    }
+    m->live = m->count - at;
+    memmove(m->order, m->order + at, m->live * sizeof(struct lsm_iterator *));
+    return m->live ? show(m) : fail(m, 0);
 }
 
 /* ---- moves ---- */
@@ -137,7 +137,7 @@ static int merge_last(struct lsm_iterator *it)
 /* Places all children but the current one on the other side of the current entry. */
 static int direction_turn(struct merge *m)
 {
-    struct lsm_iterator *current = m->heap[0];
+    struct lsm_iterator *current = m->order[0];
     for (size_t i = 0; i < m->count; i++) {
         struct lsm_iterator *child = m->children[i];
         if (child == current) continue;
@@ -158,16 +158,17 @@ static int advance(struct merge *m, bool is_backward)
         int err = direction_turn(m);
         if (err) return err;
     }
-    struct lsm_iterator *current = m->heap[0];
+    struct lsm_iterator *current = m->order[0];
     int err = is_backward ? lsm_iterator_previous(current) : lsm_iterator_next(current);
     if (err) return fail(m, err);
     if (turned) return gather(m);
     if (current->is_valid) {
-        if (!m->runner || comes_first(m, current, m->runner)) return show(m);
-    } else {
-        m->heap[0] = m->heap[--m->live];
+        if (m->live > 1 && !comes_first(m, current, m->order[1])) place(m, 0);
+        return show(m);
     }
-    return settle(m);
+    if (--m->live == 0) return fail(m, 0);
+    memmove(m->order, m->order + 1, m->live * sizeof(struct lsm_iterator *));
+    return show(m);
 }
 
 static int merge_next(struct lsm_iterator *it)
@@ -216,7 +217,7 @@ int lsm_merge_create(const struct allocator *allocator, struct lsm_iterator *con
         return -ENOMEM;
     }
     *m = (struct merge){.base.ops = &merge_ops, .allocator = allocator, .count = count};
-    m->heap = m->children + count;
+    m->order = m->children + count;
     for (size_t i = 0; i < count; i++) m->children[i] = children[i];
     *out = &m->base;
     return 0;

@@ -90,22 +90,42 @@ struct block_entry {
     uint64_t tag;  /* sequence << 1 | delete */
     const unsigned char *suffix, *value;
 };
+/* The varint at p, when it has four bytes at most (which may all be read): behind it, else
+ * NULL. Sizes and sequences of one table take mostly one way through it. */
+static inline const unsigned char *varint_short(const unsigned char *p, uint64_t *v)
+{
+    uint32_t w = get_u32(p);
+    if (!(w & 0x80)) {
+        *v = w & 0x7f;
+        return p + 1;
+    }
+    if (!(w & 0x8000)) {
+        *v = (w & 0x7f) | (w >> 1 & 0x3f80);
+        return p + 2;
+    }
+    *v = (w & 0x7f) | (w >> 1 & 0x3f80) | (w >> 2 & 0x1fc000);
+    if (!(w & 0x800000)) return p + 3;
+    *v |= w >> 3 & 0xfe00000;
+    return w & 0x80000000 ? NULL : p + 4;
+}
+
 /* Decodes the entry at an offset; false when it is malformed. */
 static inline bool block_entry_at(const struct block_view *view, uint32_t offset,
                                   struct block_entry *entry)
 {
-    const unsigned char *p = view->data + offset, *end = view->data + view->entries_end;
-    uint64_t shared, suffix, value;
-    if (end - p >= 4 && !((p[0] | p[1]) & 0x80)) { /* nearly always */
-        shared = p[0];
-        suffix = p[1];
-        p += 2;
-    } else {
-        if (!(p = varint_get(p, end, &shared))) return false;
+    const unsigned char *begin = view->data + offset, *end = view->data + view->entries_end;
+    const unsigned char *p = NULL;
+    uint64_t shared = begin[0], suffix = begin[1], value;
+    /* Behind the entries stand 16 bytes at least: this reads none beyond the block. */
+    if (!((shared | suffix) & 0x80) && (p = varint_short(begin + 2, &value)))
+        p = varint_short(p, &entry->tag);
+    if (!p) {
+        if (!(p = varint_get(begin, end, &shared))) return false;
         if (!(p = varint_get(p, end, &suffix))) return false;
+        if (!(p = varint_get(p, end, &value))) return false;
+        if (!(p = varint_get(p, end, &entry->tag))) return false;
     }
-    if (!(p = varint_get(p, end, &value))) return false;
-    if (!(p = varint_get(p, end, &entry->tag))) return false;
+    if (p > end) return false;
     uint64_t left = (uint64_t)(end - p);
     if (suffix > left || value > left - suffix || shared > UINT32_MAX) return false;
     entry->shared = (uint32_t)shared;
