@@ -261,7 +261,8 @@ static int look_at_segment(struct look *look, const char *name, uint32_t id)
 {
     struct hash_engine *hash = &look->hash;
     const struct manifest_entry *entry = entry_of(look, id);
-    bool is_sealed = entry && entry->size;
+    uint64_t sealed = entry ? entry->size : 0;
+    bool is_sealed = sealed != 0;
     struct segment *segment;
     uint64_t size;
     hash_hint_begin(hash, &look->expected, id, VFS_RECOVERY);
@@ -280,8 +281,7 @@ static int look_at_segment(struct look *look, const char *name, uint32_t id)
     err = vfs_size(segment->file, &size);
     if (!err) {
         struct segment_reader reader = {.segment = segment,
-                                        .limit = is_sealed && entry->size < size ? entry->size
-                                                                                 : size,
+                                        .limit = is_sealed && sealed < size ? sealed : size,
                                         .purpose = VFS_RECOVERY,
                                         .window = {.allocator = hash->base.host.allocator}};
         found(look, FINDING_ITEM, name, 0, "segment %u, %s, %llu bytes", id,
@@ -291,14 +291,14 @@ static int look_at_segment(struct look *look, const char *name, uint32_t id)
               (unsigned long long)size);
         err = walk_records(look, name, &reader, segment->crc, is_sealed);
         buffer_deinit(&reader.window);
-        if (!err && is_sealed && size < entry->size) {
+        if (!err && is_sealed && size < sealed) {
             found(look, FINDING_PROBLEM, name, size, "the file ends, the manifest says %llu",
-                  (unsigned long long)entry->size);
+                  (unsigned long long)sealed);
             hash_hint_abandon(&look->expected);
         }
-        if (!err && is_sealed && size > entry->size)
-            found(look, FINDING_NOTE, name, entry->size, "%llu bytes behind the segment's end",
-                  (unsigned long long)(size - entry->size));
+        if (!err && is_sealed && size > sealed)
+            found(look, FINDING_NOTE, name, sealed, "%llu bytes behind the segment's end",
+                  (unsigned long long)(size - sealed));
     }
     hash_segment_close(hash, segment);
     return err;
