@@ -506,7 +506,7 @@ static void test_each_cursor_sees_its_own_version_of_a_key(void **state)
     world_init(&w, WORLD_DISK, 1);
     world_open(&w, &engine_lsm, &o);
     for (int i = 0; i < 10; i++) {
-        char text[8];
+        char text[12];
         struct engine_range range = {.reverse = i % 2};
         snprintf(text, sizeof(text), "%d", i);
         if (i % 3 == 2)
@@ -516,7 +516,7 @@ static void test_each_cursor_sees_its_own_version_of_a_key(void **state)
         assert_int_equal(engine_scan_open(w.engine, &range, &cursors[i]), 0);
     }
     for (int i = 0; i < 10; i++) {
-        char text[8];
+        char text[12];
         snprintf(text, sizeof(text), "%d", i);
         int n = engine_scan_next(cursors[i], &key, &value);
         assert_int_equal(n, i % 3 == 2 ? 0 : 1);

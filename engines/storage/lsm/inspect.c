@@ -452,7 +452,7 @@ static int look_at_log(struct look *look, const char *name, uint64_t number)
 static int find_last_log(struct look *look)
 {
     struct buffer data = {.allocator = look->lsm.base.host.allocator};
-    struct wal_extent extent;
+    struct wal_extent extent = {0};
     uint64_t logs[2] = {0}, number;
     for (size_t i = 0; i < look->names.size;) {
         const char *name = (const char *)look->names.data + i;

@@ -305,7 +305,7 @@ static int lsm_write(struct engine *engine, const struct engine_batch *batch,
                      enum engine_durability durability, int64_t now_ns)
 {
     struct lsm *lsm = lsm_of(engine);
-    struct bytes record;
+    struct bytes record = {0};
     uint32_t crc;
     lsm->now_ns = now_ns;
     if (lsm->is_read_only)
