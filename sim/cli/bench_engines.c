@@ -383,6 +383,7 @@ static void take_progress(void *context, const char *engine, const char *workloa
 static int by_cost(const void *a, const void *b)
 {
     const struct bench_row *x = a, *y = b;
+    if (x->skipped[0] || y->skipped[0]) return !!x->skipped[0] - !!y->skipped[0];
     /* An operation: a budget may have ended the rounds at different ones. */
     __int128 one = (__int128)(x->cpu_ns ? x->cpu_ns : x->elapsed_ns) * y->operations,
              two = (__int128)(y->cpu_ns ? y->cpu_ns : y->elapsed_ns) * x->operations;
@@ -400,6 +401,20 @@ static void sort_rounds(struct bench_row *rows, size_t count)
     }
 }
 
+/* An engine that failed has no figures for what it did not come to; the others go on. */
+static void rest_failed(struct session *s)
+{
+    const struct bench_input *in = s->input;
+    for (; s->filled < in->workloads_count; s->filled++, s->steps++) {
+        struct bench_row *row = row_at(s, s->keys, s->engine, s->filled, s->round);
+        snprintf(row->engine, sizeof row->engine, "%s", in->engines[s->engine]->name);
+        snprintf(row->workload, sizeof row->workload, "%s", in->workloads[s->filled]->name);
+        snprintf(row->skipped, sizeof row->skipped, "the engine failed");
+        row->keys = in->keys[s->keys];
+        row->value_size = (uint32_t)in->value_size;
+    }
+}
+
 static int run_all(struct session *s, const char *folder)
 {
     const struct bench_input *in = s->input;
@@ -407,25 +422,26 @@ static int run_all(struct session *s, const char *folder)
     struct bench_watcher watcher = {take_row, take_progress, s};
     progress_begin(&s->progress,
                    in->keys_count * in->repeat * in->engines_count * in->workloads_count);
-    int err = 0;
+    int status = EXIT_MET;
     for (s->keys = 0; s->keys < in->keys_count; s->keys++)
         for (s->round = 0; s->round < in->repeat; s->round++)
             for (s->engine = 0; s->engine < in->engines_count; s->engine++) {
                 struct bench_config config =
                     bench_config_of(in, s->engine, in->keys[s->keys], folder);
                 s->filled = 0;
-                err = bench_run(&config, &watcher, error, sizeof error);
-                if (!err) continue;
+                if (!bench_run(&config, &watcher, error, sizeof error)) continue;
                 progress_end(&s->progress);
                 cli_error("%s", interrupted ? "interrupted" : error);
-                return EXIT_INVALID;
+                status = EXIT_INVALID;
+                if (interrupted) return status;
+                rest_failed(s);
             }
     progress_end(&s->progress);
     for (size_t k = 0; k < in->keys_count; k++)
         for (size_t e = 0; e < in->engines_count; e++)
             for (size_t w = 0; w < in->workloads_count; w++)
                 sort_rounds(row_at(s, k, e, w, 0), in->repeat);
-    return EXIT_MET;
+    return status;
 }
 
 /* ---- out ---- */
@@ -534,7 +550,7 @@ static int measure(struct bench_input *in)
     if (in->real) bench_folder_remove(&folder);
     sigaction(SIGINT, &old_int, NULL);
     sigaction(SIGTERM, &old_term, NULL);
-    if (!status) {
+    if (!interrupted) {
         size_t count;
         const struct bench_row **rows = medians(&s, &count);
         for (size_t i = 0; in->json && i < count; i++)
@@ -542,7 +558,8 @@ static int measure(struct bench_input *in)
         if (!in->json)
             bench_table_print(stdout, rows, in->keys_count, in->workloads_count,
                               in->engines_count);
-        if (in->out) status = write_folder(in, rows, count);
+        int written = in->out ? write_folder(in, rows, count) : EXIT_MET;
+        if (!status) status = written;
         free(rows);
     }
     munmap(s.rows, size);

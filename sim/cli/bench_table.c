@@ -116,6 +116,11 @@ static bool is_skipped(const struct bench_row *row)
     return row->skipped[0] != 0;
 }
 
+static bool has_cpu_time(const struct bench_row *row)
+{
+    return row->cpu_ns > 0;
+}
+
 static bool is_free(const struct bench_row *row)
 {
     return !row->skipped[0] && rate_of(row) == RATE_FREE;
@@ -191,8 +196,7 @@ static void print_head(FILE *out, const struct bench_row *const *rows, size_t en
 static void print_rates(FILE *out, const struct bench_row *const *rows, size_t workloads,
                         size_t engines)
 {
-    double ignored = 0;
-    bool has_cpu = bench_cpu_rate(rows[0], &ignored);
+    bool has_cpu = any(rows, workloads * engines, has_cpu_time);
     print_head(out, rows, engines, has_cpu ? "operations / CPU-s" : "operations / s");
     for (size_t w = 0; w < workloads; w++) {
         const struct bench_row *const *line = rows + w * engines;
@@ -288,8 +292,7 @@ static void print_costs(FILE *out, const struct bench_row *const *rows, size_t w
 static void print_growth(FILE *out, const struct bench_row *const *rows, size_t keys,
                          size_t workloads, size_t engines)
 {
-    double ignored = 0;
-    bool has_cpu = bench_cpu_rate(rows[0], &ignored);
+    bool has_cpu = any(rows, keys * workloads * engines, has_cpu_time);
     print_head(out, rows, engines, has_cpu ? "CPU time / operation" : "time / operation");
     for (size_t w = 0; w < workloads; w++)
         for (size_t k = 0; k < keys; k++) {
@@ -331,5 +334,7 @@ void bench_table_print(FILE *out, const struct bench_row *const *rows, size_t ke
         fputs("free: it takes no disk time, and without --cpu measured no other is counted.\n",
               out);
     if (any(rows, count, is_skipped))
-        fputs("-: the engine's scans come in no order, or the figure has no meaning.\n", out);
+        fputs("-: not done, because scans come in no order or the engine failed; or no "
+              "meaning.\n",
+              out);
 }

@@ -289,6 +289,30 @@ static void test_out_writes_rows_latencies_and_how_it_was_run(void **state)
     fclose(file);
 }
 
+/* Files may not pass 64 KiB, which one file for all needs and small segments do not. */
+static void test_an_engine_that_fails_does_not_take_the_others_with_it(void **state)
+{
+    (void)state;
+    char command[1024];
+    const char *program = getenv("FAULTLINE");
+    snprintf(
+        command, sizeof command,
+        "bash -c \"ulimit -f 64; %s bench engines --real %s --engines log,hash --keys 1000 "
+        "--workloads fillseq,readrandom --set hash.segment_size=8KiB\" >%s/says 2>&1",
+        program ? program : "build/release/faultline", scratch, scratch);
+    int status = system(command);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 3);
+    snprintf(command, sizeof command, "%s/says", scratch);
+    FILE *in = fopen(command, "r");
+    output[fread(output, 1, sizeof output - 1, in)] = 0;
+    fclose(in);
+    unlink(command);
+    SAYS("log: its process died of signal 25");
+    SAYS("readrandom  log          1000  the engine failed");
+    SAYS("readrandom  hash         1000    1.00k");
+}
+
 static void test_foreign_files_in_the_folder_stay(void **state)
 {
     (void)state;
@@ -318,6 +342,7 @@ int main(void)
         cmocka_unit_test(test_options_reach_their_engine),
         cmocka_unit_test(test_tables_fit_a_screen_and_name_what_they_show),
         cmocka_unit_test(test_out_writes_rows_latencies_and_how_it_was_run),
+        cmocka_unit_test(test_an_engine_that_fails_does_not_take_the_others_with_it),
         cmocka_unit_test(test_foreign_files_in_the_folder_stay),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
