@@ -26,7 +26,7 @@ set label 90 "within 25 %" at screen 0.815,screen 0.86 left font ",11" textcolor
 set object 90 rectangle from screen 0.815,screen 0.875 to screen 0.845,screen 0.893 fs solid 1 noborder fc rgb "#E4E4E4"
 set label 91 "off by a factor of 2" at screen 0.815,screen 0.79 left font ",11" textcolor rgb "#777777"
 set arrow 91 from screen 0.815,screen 0.815 to screen 0.845,screen 0.815 nohead dt 2 lw 1.2 lc rgb "#999999"
-set label 92 "the worst (model / real):" at screen 0.815,screen 0.69 left font ",11" textcolor rgb "#777777"
+set label 92 "worst, model / real:" at screen 0.815,screen 0.69 left font ",11" textcolor rgb "#777777"
 set samples 2
 do for [terminal_kind in "svg png"] {
     eval (terminal_kind eq "svg" ? open_svg("../fidelity", 900, height) : open_png("../fidelity", 900, height))

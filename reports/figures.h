@@ -16,7 +16,7 @@
 struct figures_cell {
     char engine[24], workload[24];
     uint32_t number; /* of the engine, in the order of the drawing */
-    double keys, operations, seconds, cpu_seconds, rate, cpu_rate;
+    double keys, operations, seconds, cpu_seconds, waited_seconds, rate, cpu_rate;
     double write_factor, read_factor, space_factor, read_bytes, reads;
     double p50_ns, p99_ns;
 };

@@ -16,11 +16,14 @@
 #include <string.h>
 
 /* What a row is judged by: operations a CPU-second, which a busy host disturbs least; by the
- * clock where the work is waiting for the disk, and where CPU was not measured. */
+ * clock where the work is waiting for the disk, less the time in which other processes had the
+ * CPUs; and where CPU was not measured. */
 static double speed_of(const struct figures_cell *cell)
 {
-    bool waits = !strcmp(cell->workload, "fillsync");
-    return waits || !(cell->cpu_rate > 0) ? cell->rate : cell->cpu_rate;
+    if (strcmp(cell->workload, "fillsync"))
+        return cell->cpu_rate > 0 ? cell->cpu_rate : cell->rate;
+    double seconds = cell->seconds - (cell->waited_seconds > 0 ? cell->waited_seconds : 0);
+    return seconds > 0 ? cell->operations / seconds : cell->rate;
 }
 
 static double time_of(const struct figures_cell *cell) /* ns an operation */

@@ -126,6 +126,7 @@ static const char *read_row(struct figures_drawing *d, const json_t *row)
     if (!(cell.operations >= 0)) return "operations is no number from 0";
     if (!(cell.seconds >= 0)) return "seconds is no number from 0";
     cell.cpu_seconds = figure(row, "cpu_seconds");
+    cell.waited_seconds = figure(row, "waited_seconds");
     cell.rate = figure(row, "rate");
     cell.cpu_rate = figure(row, "cpu_rate");
     cell.write_factor = figure(row, "write_amplification");
