@@ -29,8 +29,10 @@ int command_report(int argc, char **argv)
         NULL,
         report_option,
         "DIR...",
-        "Draws the plots of result folders into them, SVG and PNG. Of a run: timeline, latency, "
-        "operations; of bench engines: rates, latencies, amplification, growth; with --fidelity: "
+        "Draws the plots of result folders into them, SVG and PNG. Of a run: timeline, "
+        "latency, "
+        "operations; of bench engines: rates, latencies, amplification, growth; with "
+        "--fidelity: "
         "fidelity."
         "\vExample: faultline run FILE --out results/x && faultline report results/x",
         NULL,
