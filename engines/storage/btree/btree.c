@@ -211,7 +211,7 @@ static int help(struct btree *tree)
     int err = 0;
     if (tree->cache.dirty > limit) {
         tree->base.write_stalls++;
-        err = btree_cache_write_back(tree, limit - limit / 8);
+        err = btree_cache_write_back(tree, limit - limit / 8, STALL_BYTES);
     }
     if (tree->is_bulk || log < due * STALL_FACTOR) return err;
     tree->base.write_stalls++;
@@ -244,12 +244,12 @@ static int btree_sync(struct engine *engine)
 }
 
 /* Dirty pages are written ahead of the limit at which writers would have to. */
-static int write_ahead(struct btree *tree, bool *more)
+static int write_ahead(struct btree *tree, uint64_t budget_bytes, bool *more)
 {
     uint32_t limit = btree_cache_dirty_limit(tree);
     limit -= limit / 4;
     if (tree->is_read_only || tree->cache.dirty <= limit) return 0;
-    int err = btree_cache_write_back(tree, tree->cache.dirty - 1);
+    int err = btree_cache_write_back(tree, tree->cache.dirty - 1, budget_bytes);
     *more = !err && tree->cache.dirty > limit;
     return err;
 }
@@ -262,7 +262,8 @@ static int btree_maintain(struct engine *engine, uint64_t budget_bytes, int64_t 
     (void)now_ns;
     enum checkpoint_step before = tree->checkpoint.step;
     int err = btree_checkpoint_slice(tree, budget_bytes, &is_more);
-    if (!err && !is_more && before == CHECKPOINT_IDLE) err = write_ahead(tree, &is_more);
+    if (!err && !is_more && before == CHECKPOINT_IDLE)
+        err = write_ahead(tree, budget_bytes, &is_more);
     if (!err) *more = is_more;
     return err;
 }
@@ -303,7 +304,9 @@ static uint64_t memory_bytes(const struct btree *tree)
            (sizeof(void *) << tree->cache.bucket_bits) + tree->cache.capacity * sizeof(void *) +
            tree->map.count * (sizeof(struct group) + tree->map.group_pages / 4) +
            tree->page_size + tree->run.capacity + tree->items.capacity + tree->groups.capacity +
-           tree->order.capacity + tree->wal.scratch.capacity;
+           tree->order.capacity + tree->wal.scratch.capacity +
+           (tree->dead_spare + tree->dead_count) * sizeof(struct dead) +
+           tree->checkpoint.page_capacity * sizeof(uint32_t);
 }
 
 static void btree_stats(struct engine *engine, struct engine_stats *stats)

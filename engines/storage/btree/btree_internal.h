@@ -316,9 +316,9 @@ struct btree {
     struct checkpoint checkpoint;
     struct meta durable; /* the newest durable meta */
     struct snapshot *oldest, *newest;
-    struct snapshot *base_snapshot; /* of the durable meta */
-    struct dead *dead_pool;         /* nodes to spare */
-    uint32_t dead_spare;
+    struct snapshot *base_snapshot;  /* of the durable meta */
+    struct dead *dead_pool;          /* nodes to spare */
+    uint32_t dead_spare, dead_count; /* nodes in the pool, and in lists */
     /* the present tree */
     uint32_t root, depth; /* depth: levels, 1 when the root is a leaf */
     uint64_t root_stamp, stamp;
@@ -350,8 +350,9 @@ int btree_cache_create(struct btree *tree, uint32_t page, uint64_t stamp, struct
 void btree_cache_rename(struct btree *tree, struct frame *frame, uint32_t page, uint64_t stamp);
 void btree_cache_drop(struct btree *tree, struct frame *frame);
 void btree_cache_dirty(struct btree *tree, struct frame *frame);
-/* Writes dirty pages until at most `limit` are left, as far as they are not pinned. */
-int btree_cache_write_back(struct btree *tree, uint32_t limit);
+/* Writes dirty pages until at most `limit` are left, as far as they are not pinned; `bytes` at
+ * most with one write. */
+int btree_cache_write_back(struct btree *tree, uint32_t limit, uint64_t bytes);
 /* Gives clean frames back while there are more than the option allows. */
 void btree_cache_trim(struct btree *tree);
 /* One write of the dirty pages that stand in the file from this one on, `bytes` at most (one

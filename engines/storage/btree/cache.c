@@ -336,7 +336,7 @@ int btree_cache_write_run(struct btree *tree, uint32_t page, uint64_t bytes, uin
     return 0;
 }
 
-int btree_cache_write_back(struct btree *tree, uint32_t limit)
+int btree_cache_write_back(struct btree *tree, uint32_t limit, uint64_t bytes)
 {
     struct cache *cache = &tree->cache;
     for (uint64_t steps = 0; cache->dirty > limit && steps < (uint64_t)cache->count * 2;
@@ -350,7 +350,7 @@ int btree_cache_write_back(struct btree *tree, uint32_t limit)
             frame->is_recent = false;
             continue;
         }
-        int err = btree_cache_write_run(tree, frame->page, RUN_BYTES_MAX, UINT64_MAX, &written);
+        int err = btree_cache_write_run(tree, frame->page, bytes, UINT64_MAX, &written);
         if (err) return err;
     }
     if (tree->run.capacity > RUN_BYTES_MAX / 4) buffer_deinit(&tree->run);

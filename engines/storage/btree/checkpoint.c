@@ -306,7 +306,7 @@ static int give_back(struct btree *tree, bool *wrote)
 static bool is_due(const struct btree *tree)
 {
     return btree_wal_bytes(tree) >= (uint64_t)tree->options.log_bytes &&
-           tree->wal.active.size > WAL_HEADER;
+           (tree->wal.active.size > WAL_HEADER || tree->wal.sealed_bytes > 0);
 }
 
 /* The next step. *did: it made a call on the vfs. */

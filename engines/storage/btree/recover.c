@@ -68,7 +68,7 @@ static int replay_record(struct btree *tree, const struct wal_reader *reader, ui
                          const struct wal_record *record)
 {
     if (record->count == 0) return 0; /* a mark */
-    int err = btree_cache_write_back(tree, btree_cache_dirty_limit(tree));
+    int err = btree_cache_write_back(tree, btree_cache_dirty_limit(tree), UINT64_MAX);
     if (!err) err = btree_items_collect_record(tree, record);
     if (err == -EBADMSG) return wal_corrupt(tree, reader->id, offset, "an impossible batch");
     if (!err) err = btree_prepare(tree);

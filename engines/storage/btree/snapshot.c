@@ -107,6 +107,7 @@ void btree_dead_bury(struct btree *tree, uint32_t page, uint32_t count, uint64_t
     tree->dead_spare--;
     *dead = (struct dead){newest->dead, stamp, page, count};
     newest->dead = dead;
+    tree->dead_count++;
 }
 
 void btree_snapshot_close(struct btree *tree, struct snapshot *snapshot)
@@ -128,6 +129,7 @@ void btree_snapshot_close(struct btree *tree, struct snapshot *snapshot)
             continue;
         }
         set_free(tree, dead->page, dead->count);
+        tree->dead_count--;
         node_spare(tree, dead);
     }
     snapshot->dead = NULL;
