@@ -137,7 +137,8 @@ struct engine_ops {
     const struct option *options;
     size_t options_count, options_size; /* of the options struct that open takes */
     int (*open)(const struct engine_host *host, const char *dir, const void *options,
-                struct engine **out); /* creates dir if absent; recovers */
+                struct engine **out); /* creates dir if absent; recovers; what it found
+                                         is durable when it returns */
     int (*write)(struct engine *engine, const struct engine_batch *batch,
                  enum engine_durability durability, int64_t now_ns);
     int (*get)(struct engine *engine, struct bytes key,

@@ -82,7 +82,8 @@ static void test_the_table_is_complete_and_its_defaults_are_valid(void **state)
                 ops->value_size_max >= 1 << 20);
     assert_true(ops->open && ops->write && ops->get && ops->scan_open && ops->scan_next &&
                 ops->scan_close && ops->maintain && ops->sync && ops->checkpoint &&
-                ops->stats && ops->error && ops->close);
+                ops->stats && ops->error && ops->close && ops->properties && ops->recognise &&
+                ops->inspect);
     void *options = malloc(ops->options_size);
     assert_int_equal(
         options_default(ops->options, ops->options_count, options, ops->options_size), 0);

@@ -251,7 +251,6 @@ static void check_gets(struct engine *e, const struct workload *load,
 
 static void inspect_survivor(struct world *w, const char *dir)
 {
-    if (!w->ops->inspect) return;
     struct findings found = world_inspect(w, w->ops, dir);
     if (found.problems)
         fail_msg("%s: inspection takes the crash in '%s' for damage: %s", context, dir,
@@ -381,7 +380,7 @@ static void test_cut_at_every_operation(void **state)
     const struct subject *subject = *state;
     void *options = subject_options(subject, SIZES_SMALL);
     uint64_t seed = env_u64("SEED", 1), cuts = 0, all = 0, kinds = CRASH_MODES * 2;
-    uint64_t workloads = test_scaled(1, 2);
+    uint64_t workloads = test_is_soak() ? 2 : 1; /* of both characters */
     for (uint64_t load_seed = seed; load_seed < seed + workloads; load_seed++) {
         struct workload load;
         int64_t end;
@@ -390,7 +389,8 @@ static void test_cut_at_every_operation(void **state)
         all += operations;
         /* Kinds take turns from one operation to the next, so that a sample meets all. */
         uint64_t tries = test_is_soak() ? kinds : 1;
-        uint64_t step = test_is_soak() ? 1 : 1 + operations / test_scaled(160, 1);
+        uint64_t step = test_is_soak() ? (uint64_t)(test_scale() < 1 ? 1 / test_scale() : 1)
+                                       : 1 + operations / test_scaled(160, 1);
         for (uint64_t n = 1; n <= operations; n += step)
             for (uint64_t i = 0; i < tries; i++, cuts++) {
                 uint64_t kind = (n / step + i) % kinds;

@@ -9,10 +9,6 @@
 
 #define KEYS 40
 
-/* An operation that an engine may still lack: such tests are skipped, and shown as such. */
-#define NEEDS(operation)                                                                       \
-    if (!((const struct subject *)*state)->ops->operation) skip()
-
 /* ---- the workload ---- */
 
 static void put(struct engine *e, const char *key, struct bytes value)
@@ -110,7 +106,6 @@ static struct names names_of(struct engine *e)
 
 static void test_properties_have_the_same_names_at_every_call(void **state)
 {
-    NEEDS(properties);
     const struct subject *subject = *state;
     struct bench b;
     bench_begin(&b, subject, SIZES_TINY);
@@ -274,7 +269,6 @@ static void test_stated_memory_is_what_the_heap_gave(void **state)
 
 static void test_an_image_is_recognised_by_its_engine_alone(void **state)
 {
-    NEEDS(recognise);
     const struct subject *subject = *state;
     const struct engine_ops *found = NULL;
     struct bench b;
@@ -289,7 +283,6 @@ static void test_an_image_is_recognised_by_its_engine_alone(void **state)
         engine_close(b.w.engine);
         b.w.engine = NULL;
         for (size_t i = 0; engine_registry[i]; i++) {
-            if (!engine_registry[i]->recognise) continue;
             int known = engine_registry[i]->recognise(b.w.host.vfs, "data");
             if (known != (engine_registry[i] == subject->ops))
                 fail_msg("%s says %d of an image of %s", engine_registry[i]->name, known,
@@ -305,7 +298,6 @@ static void test_an_image_is_recognised_by_its_engine_alone(void **state)
 
 static void test_an_empty_or_a_missing_directory_is_nobodys(void **state)
 {
-    NEEDS(recognise);
     const struct subject *subject = *state;
     struct bench b;
     bench_begin(&b, subject, SIZES_TINY);
@@ -358,7 +350,6 @@ static void finding_in_order(void *context, enum engine_finding finding, const c
 
 static void test_inspection_reads_a_sound_image_in_order_and_changes_nothing(void **state)
 {
-    NEEDS(inspect);
     const struct subject *subject = *state;
     struct bench b;
     bench_begin(&b, subject, SIZES_TINY);
@@ -395,7 +386,6 @@ static void test_inspection_reads_a_sound_image_in_order_and_changes_nothing(voi
 /* Every read that fails is an error of the inspection, not a finding; memory is given back. */
 static void test_inspection_bears_failing_calls(void **state)
 {
-    NEEDS(inspect);
     const struct subject *subject = *state;
     struct bench b;
     if (subject->kind == WORLD_REAL) return;
