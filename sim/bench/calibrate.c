@@ -15,7 +15,8 @@
  *     cold read         read_latency + bytes / read_bandwidth + a cached read
  *     sync, clean       sync_latency
  *     sync, n extents   n writes of write_latency + bytes / write_bandwidth, queue_depth at a
- *                       time, then sync_latency; and sync_metadata if the length changed
+ *                       time, then sync_latency; and sync_metadata if the length changed, and
+ *                       bytes / grow_rate for what is new
  *     sync of names     one write of 4 KiB, then sync_latency and sync_metadata
  *     make a file       hit + name;  unlink: name + bytes / free_rate
  *
@@ -29,7 +30,9 @@
  *     spread of the pair stays in sync_latency.
  *   - queue_depth: how many times faster than one by one 192 more pages are written.
  *   - sync_latency: the table of an overwritten page's sync, less the two above.
- *   - sync_metadata: an appended page's sync less the overwritten one's, a constant.
+ *   - grow_rate: as write_bandwidth, with appended pieces, less what overwritten ones take.
+ *   - sync_metadata: an appended page's sync less the overwritten one's, and less its growth; a
+ *     constant.
  *   - read_bandwidth, read_latency: likewise from cold reads.
  *
  * Limits. A device cache or a hypervisor's behind the evicted page cache still answers reads
@@ -324,6 +327,10 @@ static const struct measure measures[CALIBRATE_MEASURES] = {
                                take_sync_piece, NULL},
     [CALIBRATE_SYNC_4MIB] = {"sync_4mib", "sync of 4 MiB in one piece", 4 * MIB, 1, 3,
                              take_sync_piece, NULL},
+    [CALIBRATE_SYNC_256KIB_NEW] = {"sync_256kib_new", "sync of 256 KiB appended", 256 * KIB, 1,
+                                   1, take_sync_append, settle_tail},
+    [CALIBRATE_SYNC_4MIB_NEW] = {"sync_4mib_new", "sync of 4 MiB appended", 4 * MIB, 1, 3,
+                                 take_sync_append, settle_tail},
     [CALIBRATE_SYNC_DIRECTORY] = {"sync_directory", "sync of a new name", 0, 1, 2,
                                   take_sync_directory, NULL},
     [CALIBRATE_NAME_CHANGE] = {"name_change", "make and remove a file", 0, 8, 1,
@@ -529,7 +536,10 @@ static void derive(struct calibration *c, struct calibrate_result *result)
     double hit = read[0], copy_read = read[1];
     double read_byte = slope(c, CALIBRATE_COLD_128KIB, CALIBRATE_COLD_1MIB) - copy_read;
     double write_byte = slope(c, CALIBRATE_SYNC_256KIB, CALIBRATE_SYNC_4MIB);
+    double grow_byte =
+        slope(c, CALIBRATE_SYNC_256KIB_NEW, CALIBRATE_SYNC_4MIB_NEW) - write_byte;
     if (read_byte < 0) read_byte = 0;
+    if (grow_byte < 0) grow_byte = 0;
     double moved = write_byte * (double)PAGE;
     double access = beyond(c, CALIBRATE_SYNC_OVERWRITE, CALIBRATE_SYNC_CLEAN) - moved;
     if (access < 0) access = 0;
@@ -552,6 +562,7 @@ static void derive(struct calibration *c, struct calibrate_result *result)
         .copy_write_bytes_per_s = rate_of(write[1]),
         .new_page_ns = rounded(write[2]),
         .name_ns = rounded(name),
+        .grow_bytes_per_s = rate_of(grow_byte),
         .free_bytes_per_s =
             rate_of((undisturbed(c, CALIBRATE_UNLINK_4MIB) - name) / (double)(4 * MIB)),
         .power_mode = DISK_SUBSET,
@@ -562,9 +573,9 @@ static void derive(struct calibration *c, struct calibrate_result *result)
     config->write_latency = (struct dist){.kind = DIST_CONSTANT, .a = rounded(access)};
     config->sync_latency =
         table(&c->samples[CALIBRATE_SYNC_OVERWRITE], access + moved, result->sync);
+    double metadata = beyond(c, CALIBRATE_SYNC_APPEND, CALIBRATE_SYNC_OVERWRITE);
     config->sync_metadata =
-        (struct dist){.kind = DIST_CONSTANT,
-                      .a = rounded(beyond(c, CALIBRATE_SYNC_APPEND, CALIBRATE_SYNC_OVERWRITE))};
+        (struct dist){.kind = DIST_CONSTANT, .a = rounded(metadata - grow_byte * (double)PAGE)};
 }
 
 static void fill_rows(struct calibration *c, struct calibrate_result *result)

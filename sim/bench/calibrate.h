@@ -54,6 +54,8 @@ enum calibrate_measure {
     CALIBRATE_SYNC_256,
     CALIBRATE_SYNC_256KIB, /* in one piece */
     CALIBRATE_SYNC_4MIB,
+    CALIBRATE_SYNC_256KIB_NEW, /* in one piece, behind the end */
+    CALIBRATE_SYNC_4MIB_NEW,
     CALIBRATE_SYNC_DIRECTORY, /* one new name */
     CALIBRATE_NAME_CHANGE,    /* a file is made, and removed: the pair */
     CALIBRATE_UNLINK_4MIB,    /* a file in the cache is removed */

@@ -51,8 +51,9 @@ struct disk_config {
     struct dist sync_metadata; /* ns more of a sync that commits metadata too: the file's length
                                   has changed, or it is a directory's */
     int64_t name_ns;           /* create, rename, unlink, mkdir: in memory, before any sync */
-    int64_t free_bytes_per_s;  /* unlink and truncate give back pages and blocks; 0: at once */
-    int64_t capacity_bytes;    /* 0: unlimited; beyond: -ENOSPC */
+    int64_t grow_bytes_per_s; /* a sync finds blocks for bytes behind the old end; 0: at once */
+    int64_t free_bytes_per_s; /* unlink and truncate give back pages and blocks; 0: at once */
+    int64_t capacity_bytes;   /* 0: unlimited; beyond: -ENOSPC */
     enum disk_power_mode power_mode; /* what power_off does unless the action names another */
     enum disk_directory_mode directory_mode;
 };

@@ -342,6 +342,14 @@ static bool length_changed(const struct inode *inode)
     return false;
 }
 
+/* By how much they leave it longer. */
+static uint64_t growth(const struct inode *inode)
+{
+    if (!inode->records_dirty) return 0;
+    uint64_t before = inode->records[inode->records_count - inode->records_dirty].size_before;
+    return inode->size > before ? inode->size - before : 0;
+}
+
 int64_t device_sync(struct disk *disk, struct inode *inode, int64_t at)
 {
     int64_t done = at;
@@ -364,5 +372,7 @@ int64_t device_sync(struct disk *disk, struct inode *inode, int64_t at)
     const struct dist *metadata = &disk->config.sync_metadata;
     if (commits && (metadata->kind != DIST_CONSTANT || metadata->a))
         done = serve(disk, inode, metadata, 0, 0, &disk->write_bus, done);
+    if (!inode->is_directory)
+        done += device_move_ns(growth(inode), disk->config.grow_bytes_per_s);
     return done;
 }

@@ -9,7 +9,7 @@
  *   {LDB}   README of LevelDB
  *
  * What memory costs is alike on all of them: copying at 10 GB/s, the bandwidth of one core. The
- * file system's own share (sync_metadata, free_bytes_per_s) is inside the published figures and
+ * file system's own share (sync_metadata, growing, freeing) is inside the published figures and
  * therefore 0 here; `faultline calibrate` measures it apart.
  *   {OCP}   docs.okd.io, recommended etcd practices
  */

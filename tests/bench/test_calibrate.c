@@ -43,6 +43,7 @@ static struct disk_config known_disk(void)
         .copy_write_bytes_per_s = 5000 * INT64_C(1000000),
         .new_page_ns = 900,
         .name_ns = 6000,
+        .grow_bytes_per_s = 2000 * INT64_C(1000000),
         .free_bytes_per_s = 4000 * INT64_C(1000000),
         .power_mode = DISK_SUBSET,
     };
@@ -107,6 +108,7 @@ static void test_every_constant_of_a_known_disk_is_recovered(void **state)
     assert_near("write_latency", found->write_latency.a, is.write_latency.a, 2);
     assert_near("sync_metadata", found->sync_metadata.a, is.sync_metadata.a, 2);
     assert_near("name_change", found->name_ns, is.name_ns, 2);
+    assert_near("grow_rate", found->grow_bytes_per_s, is.grow_bytes_per_s, 2);
     assert_near("free_rate", found->free_bytes_per_s, is.free_bytes_per_s, 2);
     assert_near("read p50", at_share(&found->read_latency, 500000), is.read_latency.a, 2);
     assert_near("read most", at_share(&found->read_latency, 1000000), is.read_latency.a, 2);

@@ -271,6 +271,17 @@ static void test_disk_commits_metadata_where_the_length_or_a_name_changed(void *
     assert_int_equal(vfs_truncate(f, 10), 0);
     assert_int_equal(TIME_OF(d, vfs_sync(f, VFS_LOG)), 1000 + 5000);
     assert_int_equal(TIME_OF(d, vfs_sync_dir(disk_vfs(d), "")), 100 + 1000 + 5000);
+    /* Blocks are found for what the file has grown by, and for nothing else. */
+    config.grow_bytes_per_s = 1000000000; /* a byte, a nanosecond */
+    struct disk *grows = disk_create(&config, 1, "n1", NULL);
+    struct vfs_file *g = file_open(grows, "data");
+    assert_int_equal(vfs_write(g, 0, bytes_of(data, 600), VFS_LOG), 0);
+    assert_int_equal(vfs_write(g, 500, bytes_of(data, 500), VFS_LOG), 0);
+    assert_int_equal(TIME_OF(grows, vfs_sync(g, VFS_LOG)), 100 + 1000 + 5000 + 1000);
+    assert_int_equal(vfs_write(g, 0, bytes_of(data, 700), VFS_LOG), 0);
+    assert_int_equal(TIME_OF(grows, vfs_sync(g, VFS_LOG)), 100 + 1000);
+    assert_int_equal(TIME_OF(grows, vfs_sync_dir(disk_vfs(grows), "")), 100 + 1000 + 5000);
+    disk_destroy(grows);
     /* It is work of the device: a slow disk takes longer for it too. */
     assert_int_equal(vfs_write(f, 10, bytes_of(data, 10), VFS_LOG), 0);
     disk_fault_add(d, &(struct disk_fault){.kind = DISK_SLOW, .factor_millionths = 2000000});
