@@ -57,7 +57,8 @@ struct row {
 #define COLD "cluster.disk.cache=0B"
 /* Merged segments are unlinked one by one, and nothing syncs that. */
 #define NAMES_PENDING                                                                          \
-    SMALL_SEGMENTS "; replication={scheme: none}; cluster.disk.power_mode=subset; "            \
+    SMALL_SEGMENTS "; engine.merge_threshold=50%; replication={scheme: none}; "                \
+                   "cluster.disk.power_mode=subset; "                                          \
                    "timeline=[{id: f, at: 1s, reboot: {node: a}}, {id: g, at: 2s, reboot: "    \
                    "{node: a}}, {id: h, at: 3s, reboot: {node: a}}]"
 #define SMALL_LSM "engine.name=lsm; engine.memtable_size=1KiB; workloads.w.value_size=100B"

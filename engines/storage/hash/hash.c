@@ -521,7 +521,7 @@ static const struct option hash_option_table[] = {
     {.name = "merge_threshold",
      .type = OPTION_FRACTION,
      OFFSET(merge_threshold_ppm),
-     .value = "50%",
+     .value = "60%", /* as Bitcask's frag_merge_trigger */
      .low = 0,
      .high = 1000000,
      .doc = "share of dead bytes in the sealed segments that starts a merge"},
