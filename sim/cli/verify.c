@@ -203,7 +203,10 @@ static void header_print(const struct verify_input *input, const struct foreign 
         printf("  a failed compare-and-set is read as: %s (--failed-cas)\n",
                foreign->failed_cas);
     for (size_t i = 0; i < foreign->notes_count; i++)
-        printf("  line %" PRIu32 ": %s\n", foreign->notes[i].line, foreign->notes[i].text);
+        if (foreign->notes[i].line)
+            printf("  line %" PRIu32 ": %s\n", foreign->notes[i].line, foreign->notes[i].text);
+        else
+            printf("  %s\n", foreign->notes[i].text);
     if (foreign->notes_unsaid) printf("  and %zu notes more\n", foreign->notes_unsaid);
 }
 

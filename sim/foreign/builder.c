@@ -393,8 +393,11 @@ bool builder_finish(struct builder *b)
 
 void foreign_deinit(struct foreign *foreign)
 {
-    free(foreign->operations.items);
-    free(foreign->operations.elements);
+    if (!foreign->history) {
+        free(foreign->operations.items);
+        free(foreign->operations.elements);
+    }
+    foreign_history_free(foreign->history);
     if (foreign->names) {
         names_destroy(foreign->names->keys);
         names_destroy(foreign->names->values);

@@ -73,6 +73,8 @@ bool foreign_read_plume(struct builder *b, const char *text, size_t size);
 bool foreign_read_awdit(struct builder *b, const char *text, size_t size);
 bool foreign_read_dbcop(struct builder *b, const char *text, size_t size);
 bool foreign_read_text(struct builder *b, const char *text, size_t size);
-bool foreign_read_jsonl(struct builder *b, const char *text, size_t size);
+/* Not through the builder: the operations and their names are set as they are. */
+bool foreign_read_history(struct builder *b, const char *text, size_t size);
+void foreign_history_free(struct foreign_history *history);
 
 #endif

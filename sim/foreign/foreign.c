@@ -18,6 +18,7 @@ const struct foreign_format foreign_formats[] = {
     {"plume", "r(key,value,session,transaction) and w(...), a line each"},
     {"awdit", "'r KEY VALUE' and 'w KEY VALUE', ===== between sessions"},
     {"dbcop", "sessions of transactions of events in JSON"},
+    {"history", "history.jsonl of a run (sim/record/README.md)"},
     {"text", "process invoke return r|w|cas key value, a line each"},
     {NULL, NULL},
 };
@@ -29,6 +30,7 @@ enum format {
     FORMAT_PLUME,
     FORMAT_AWDIT,
     FORMAT_DBCOP,
+    FORMAT_HISTORY,
     FORMAT_TEXT,
     FORMAT_NONE
 };
@@ -45,6 +47,17 @@ static char peek(const char **at, const char *end)
     return *at < end ? **at : '\0';
 }
 
+static bool text_has(const char *at, const char *end, const char *wanted)
+{
+    size_t size = strlen(wanted);
+    for (; (size_t)(end - at) >= size; at++) {
+        at = memchr(at, *wanted, (size_t)(end - at) - size + 1);
+        if (!at) return false;
+        if (memcmp(at, wanted, size) == 0) return true;
+    }
+    return false;
+}
+
 static enum format detect(const char *text, size_t size)
 {
     const char *end = text + size, *at = text;
@@ -56,8 +69,7 @@ static enum format detect(const char *text, size_t size)
     }
     const char *line_end = memchr(at, '\n', (size_t)(end - at));
     if (!line_end) line_end = end;
-    for (const char *p = at; p + 13 < line_end; p++)
-        if (memcmp(p, "jepsen.util -", 13) == 0) return FORMAT_LOG;
+    if (text_has(at, line_end, "jepsen.util -")) return FORMAT_LOG;
     if (c == '[') {
         at++;
         c = peek(&at, end);
@@ -69,7 +81,11 @@ static enum format detect(const char *text, size_t size)
     if (c == '{') {
         at++;
         c = peek(&at, end);
-        return c == '"' ? FORMAT_JSON : FORMAT_EDN;
+        if (c != '"') return FORMAT_EDN;
+        /* Only ours has outcomes; Jepsen's events have types. */
+        return text_has(at, line_end, "\"outcome\"") || text_has(at, line_end, "\"v\":1,")
+                   ? FORMAT_HISTORY
+                   : FORMAT_JSON;
     }
     if ((c == 'r' || c == 'w') && at + 1 < end) {
         if (at[1] == '(') return FORMAT_PLUME;
@@ -86,7 +102,7 @@ bool foreign_read(const char *text, size_t size, const struct foreign_options *g
     static bool (*const line_readers[])(struct builder *, const char *, size_t) = {
         [FORMAT_LOG] = foreign_read_jepsen_log, [FORMAT_PLUME] = foreign_read_plume,
         [FORMAT_AWDIT] = foreign_read_awdit,    [FORMAT_DBCOP] = foreign_read_dbcop,
-        [FORMAT_TEXT] = foreign_read_text,
+        [FORMAT_TEXT] = foreign_read_text,      [FORMAT_HISTORY] = foreign_read_history,
     };
     struct foreign_options options = *given;
     struct builder b;
@@ -109,7 +125,7 @@ bool foreign_read(const char *text, size_t size, const struct foreign_options *g
             foreign_read_forms(&b, format == FORMAT_EDN ? DATUM_EDN : DATUM_JSON, text, size);
     else
         is_read = line_readers[format](&b, text, size);
-    if (is_read) {
+    if (is_read && format != FORMAT_HISTORY) {
         out->operations.has_real_time =
             format != FORMAT_PLUME && format != FORMAT_AWDIT && format != FORMAT_DBCOP;
         out->operations.has_clock = format == FORMAT_TEXT;
@@ -123,7 +139,6 @@ bool foreign_read(const char *text, size_t size, const struct foreign_options *g
         out->error_line = failed.error_line;
         out->error_column = failed.error_column;
         out->format = failed.format;
-        failed.names = NULL;
         foreign_deinit(&failed);
     }
     return is_read;

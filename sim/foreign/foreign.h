@@ -29,7 +29,7 @@ struct foreign_options {
 };
 
 struct foreign_note {
-    uint32_t line;
+    uint32_t line; /* 0: of the whole file */
     char *text;
 };
 
@@ -50,6 +50,7 @@ struct foreign {
     char error[256];
     uint32_t error_line, error_column; /* 0: none */
     struct foreign_names *names;       /* private */
+    struct foreign_history *history;   /* likewise: of our own format */
 };
 
 bool foreign_read(const char *text, size_t size, const struct foreign_options *options,
