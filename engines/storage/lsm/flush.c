@@ -1,8 +1,8 @@
 /* Flush: a full memtable becomes a run of level 0.
  *
- *     switch, in a write      the log is synced and sealed; a new one and its name made; writes
- *                             go on in a new memtable at once
- *     IDLE --> BUILD --> SYNC --> SWITCH --> IDLE
+ *     switch, in a write      a new log and its name are made, the old one is sealed and
+ * synced, the new one gets its header; writes go on in a new memtable at once IDLE --> BUILD
+ * --> SYNC --> SWITCH --> IDLE
  *
  * BUILD encodes entries until some 64 KiB are due, and writes them: a slice. Of each key only
  * the newest version goes into the table: who needs an older one is a cursor, and it holds the
@@ -17,6 +17,8 @@
 
 #include "engines/storage/lsm/lsm_internal.h"
 
+#define FILTER_ENTRIES 16u /* below it a search is as quick */
+
 /* ---- memtables ---- */
 
 struct lsm_memory *lsm_memory_create(struct lsm *lsm)
@@ -24,7 +26,7 @@ struct lsm_memory *lsm_memory_create(struct lsm *lsm)
     const struct allocator *a = lsm->base.host.allocator;
     struct lsm_memory *memory = allocator_alloc(a, sizeof(*memory));
     if (!memory) return NULL;
-    memory->refs = 1;
+    *memory = (struct lsm_memory){.refs = 1};
     if (memtable_create(a, &memory->table)) {
         allocator_free(a, memory, sizeof(*memory));
         return NULL;
@@ -36,7 +38,46 @@ void lsm_memory_unref(struct lsm *lsm, struct lsm_memory *memory)
 {
     if (!memory || --memory->refs > 0) return;
     memtable_destroy(memory->table);
+    allocator_free(lsm->base.host.allocator, memory->filter, memory->filter_bytes);
     allocator_free(lsm->base.host.allocator, memory, sizeof(*memory));
+}
+
+/* Without memory for it, or for the iterator, there is none this time. */
+static void filter_create(struct lsm *lsm, struct lsm_memory *memory)
+{
+    const struct allocator *a = lsm->base.host.allocator;
+    struct lsm_iterator *it;
+    size_t size = 1;
+    while (size * LSM_MEMORY_FILTER < (uint64_t)lsm->options.memtable_bytes) size *= 2;
+    unsigned char *filter = allocator_alloc(a, size);
+    if (!filter) return;
+    if (memtable_iterate(memory->table, a, &it)) {
+        allocator_free(a, filter, size);
+        return;
+    }
+    memset(filter, 0, size);
+    memory->filter = filter;
+    memory->filter_bytes = size;
+    int err = lsm_iterator_first(it);
+    for (; !err && it->is_valid; err = lsm_iterator_next(it))
+        lsm_memory_mark(memory, bloom_hash(it->key));
+    lsm_iterator_destroy(it);
+    if (!err) return;
+    allocator_free(a, filter, size); /* an iterator over memory does not fail, but so be it */
+    memory->filter = NULL;
+    memory->filter_bytes = 0;
+}
+
+bool lsm_memory_get(struct lsm *lsm, struct lsm_memory *memory, struct bytes key, uint64_t hash,
+                    bool *is_delete, struct bytes *value)
+{
+    if (!memory->filter && memtable_entries(memory->table) >= FILTER_ENTRIES)
+        filter_create(lsm, memory);
+    if (memory->filter) {
+        uint64_t bit = hash & (memory->filter_bytes * 8 - 1);
+        if (!(memory->filter[bit / 8] >> bit % 8 & 1)) return false;
+    }
+    return memtable_get(memory->table, key, lsm->sequence, is_delete, value);
 }
 
 int lsm_memory_switch(struct lsm *lsm)

@@ -28,7 +28,7 @@ static uint64_t output_memory(const struct lsm_output *output)
 static uint64_t buffer_excess(const struct lsm *lsm, const struct lsm_memory *memory)
 {
     uint64_t granted = (uint64_t)lsm->options.memtable_bytes;
-    uint64_t taken = memory ? memtable_memory(memory->table) : 0;
+    uint64_t taken = memory ? memtable_memory(memory->table) + memory->filter_bytes : 0;
     return taken > granted ? taken - granted : 0;
 }
 

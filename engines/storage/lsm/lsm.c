@@ -296,9 +296,11 @@ static void apply(struct lsm *lsm, const struct engine_batch *batch, int64_t now
     struct engine_batch_item item;
     unsigned char time[8];
     put_u64(time, (uint64_t)now_ns);
-    for (size_t position = 0; engine_batch_next(batch, &position, &item);)
+    for (size_t position = 0; engine_batch_next(batch, &position, &item);) {
         memtable_add(lsm->memory->table, ++lsm->sequence, item.is_delete, item.key,
                      item.is_delete ? bytes_of(time, sizeof(time)) : item.value);
+        if (lsm->memory->filter) lsm_memory_mark(lsm->memory, bloom_hash(item.key));
+    }
 }
 
 static int lsm_write(struct engine *engine, const struct engine_batch *batch,
@@ -352,11 +354,10 @@ static int lsm_get(struct engine *engine, struct bytes key, struct buffer *value
     struct lsm *lsm = lsm_of(engine);
     struct bytes found;
     bool is_delete = false;
-    if (memtable_get(lsm->memory->table, key, lsm->sequence, &is_delete, &found) ||
-        (lsm->flushing &&
-         memtable_get(lsm->flushing->table, key, lsm->sequence, &is_delete, &found)))
-        return is_delete ? -ENOENT : buffer_assign(value, found);
     uint64_t hash = bloom_hash(key);
+    if (lsm_memory_get(lsm, lsm->memory, key, hash, &is_delete, &found) ||
+        (lsm->flushing && lsm_memory_get(lsm, lsm->flushing, key, hash, &is_delete, &found)))
+        return is_delete ? -ENOENT : buffer_assign(value, found);
     for (uint32_t i = 0; i < LSM_LEVELS; i++) {
         const struct lsm_level *level = &lsm->version->levels[i];
         for (uint32_t j = 0; j < level->count; j++) { /* L8 */

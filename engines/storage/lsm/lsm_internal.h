@@ -16,6 +16,7 @@
 #define LSM_IO                                                                                 \
     (64u << 10) /* a flush, compaction or long scan moves so much at once: more gains          \
                    nothing, and ten inputs of it still stay in the second-level cache */
+#define LSM_MEMORY_FILTER 64u  /* bytes of a memtable for one of its filter */
 #define LSM_KEPT_BUFFER 16384u /* capacity that scratch buffers keep between calls */
 #define LSM_NUMBER_FORMAT "%08llx"
 
@@ -373,9 +374,22 @@ int lsm_maintain_slice(struct lsm *lsm, uint64_t budget, bool *more);
 struct lsm_memory {
     uint32_t refs;
     struct memtable *table;
+    /* A bit for each hash of a key, so that most gets of what is not there need no search,
+     * which is a cache miss a level. The first get that would profit makes it: who only writes
+     * does not pay. NULL: not yet. */
+    unsigned char *filter;
+    size_t filter_bytes; /* a power of two */
 };
 struct lsm_memory *lsm_memory_create(struct lsm *lsm); /* NULL: no memory */
 void lsm_memory_unref(struct lsm *lsm, struct lsm_memory *memory);
+/* The newest version of the key: as memtable_get. `hash` is bloom_hash(key). */
+bool lsm_memory_get(struct lsm *lsm, struct lsm_memory *memory, struct bytes key, uint64_t hash,
+                    bool *is_delete, struct bytes *value);
+static inline void lsm_memory_mark(struct lsm_memory *memory, uint64_t hash)
+{
+    uint64_t bit = hash & (memory->filter_bytes * 8 - 1);
+    memory->filter[bit / 8] |= (unsigned char)(1u << bit % 8);
+}
 
 struct lsm {
     struct engine base;
