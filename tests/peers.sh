@@ -27,13 +27,13 @@ rows=$scratch/rows.tsv
 known=" $("$BUILD/faultline" list engines | awk '{print $1}' | tr '\n' ' ') "
 say() { [ -t 2 ] && printf '\r%-70s' "$*" >&2; return 0; }
 
-# One row a workload: who, value size, our name of the workload, operations/CPU-s, operations/s, write amplification, peak resident bytes, ms an operation (median where known)
+# One row a workload: who, value size, our name of the workload, operations/CPU-s, operations/s, write amplification, peak resident bytes
 peer() { # ENGINE CONFIG SIZE "KVPEER-WORKLOAD[,...]" "OUR-NAME,..."
     say "$1 $4 ($3 B)"
     "$BUILD/peers/kvpeer" "$1" "$4" "$KEYS" "$3" "$scratch/peer" "$2" | awk -F'\t' -v OFS='\t' -v names="$5" -v size="$3" '
         BEGIN { split(names, name, ",") }
         { cpu = $15 > 0 ? $15 : 0.0005
-          print $1, size, name[NR], $6 / cpu, $8, $9 / ($6 * (16 + size)), $13 * 1024, $7 * 1000 / $6
+          print $1, size, name[NR], $6 / cpu, $8, $9 / ($6 * (16 + size)), $13 * 1024
           if ($16 ~ /WRONG/) print "peers.sh: " $1 ": " $16 > "/dev/stderr" }' >>"$rows"
 }
 ours() { # LABEL SIZE WORKLOADS [ARGUMENTS...]
@@ -47,8 +47,7 @@ for line in sys.stdin:
     r = json.loads(line)
     if "skipped" in r: continue
     wa = r["device_write_bytes"] / (r["operations"] * (16 + r["value_size"]))
-    p50 = r["p50_ns"] or r["seconds"] * 1e9 / r["operations"]
-    print(sys.argv[1], r["value_size"], r["workload"], r["cpu_rate"], r["rate"], wa, r["resident_bytes"], p50 / 1e6, sep="\t")' "$label" >>"$rows" || exit 3
+    print(sys.argv[1], r["value_size"], r["workload"], r["cpu_rate"], r["rate"], wa, r["resident_bytes"], sep="\t")' "$label" >>"$rows" || exit 3
 }
 wanted() { case "$known" in *" $1 "*) case " $ENGINES " in *" $1 "*) return 0 ;; esac ;; esac; return 1; }
 
@@ -116,7 +115,7 @@ def short(x):
         if x >= scale: return f"{x / scale:.3g}{unit}"
     return f"{x:.3g}"
 
-# ours, peer, workload, what is judged: least share of the peer's rate per CPU-second, or most of its time; None: no bar
+# ours, peer, workload, what is judged: least share of the peer's rate per CPU-second, or most of its CPU time; None: no such bar
 RATE, TIME = 0, 1
 bars = [("hash", "rawlog", w, RATE, 0.9) for w in ("fillrandom", "overwrite", "readrandom")]
 bars += [("hash", "rawlog", "readmissing", RATE, None), ("hash", "rawlog", "reopen", TIME, None), ("hash+no-hints", "rawlog", "reopen", TIME, 1.2)]
@@ -135,9 +134,10 @@ for size in sorted({key[1] for key in median}):
         if not a or not b: continue
         wall = a[1] / b[1]
         if kind == TIME:
-            ratio, verdict = a[4] / b[4], "" if bar is None else "ok" if a[4] <= bar * b[4] else "SHORT"
-            if (mine, workload) == ("hash", "reopen"): bar, verdict = None, "ok" if a[4] <= 100 else "SHORT"
-            left, right, limit = f"{a[4]:.2f}ms", f"{b[4]:.2f}ms", "100ms" if mine == "hash" else f"<={bar}"
+            left, right = 1e3 / a[0], 1e3 / b[0]
+            ratio, most = left / right, 100 if (mine, workload) == ("hash", "reopen") else bar * right
+            verdict, limit = "ok" if left <= most else "SHORT", "100ms" if bar is None else f"<={bar}"
+            left, right = f"{left:.2f}ms", f"{right:.2f}ms"
         else:
             ratio, floor = a[0] / b[0], floors.get((mine, workload)) if size == 100 else None
             good = (bar is None or ratio >= bar) and (floor is None or a[0] >= floor)
