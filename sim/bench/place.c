@@ -89,6 +89,11 @@ static void meter_segment_begin(struct place_meter *meter)
 {
     meter->in_engine = true;
     meter->begun_ns = host_mono_ns();
+    /* Between segments others may have had the core: a mark from before that would be held
+     * against this segment. */
+    if (meter->begun_ns - meter->mark_mono_ns <= MARK_NS) return;
+    meter_mark(meter);
+    meter->begun_ns = host_mono_ns();
 }
 
 /* Returns the CPU time of the segment. */
