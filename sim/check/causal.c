@@ -187,7 +187,7 @@ void causal_circle(struct causal *c, const struct schedule *s, const char *what)
         at = s->wait_on[at];
     } while (at != first);
 
-    uint32_t ops[6 * PATH_MAX_OPS], ops_count = 0;
+    uint32_t ops[6 * PATH_MAX_OPS] = {0}, ops_count = 0; /* gcc sees no entry */
     struct model_edge edges[3 * PATH_MAX_OPS];
     uint32_t edges_count = 0;
     for (uint32_t i = 0; i < count; i++) {
