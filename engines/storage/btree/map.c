@@ -187,7 +187,7 @@ int btree_map_take(struct btree *tree, uint32_t count, uint32_t *page)
     /* The group that gave last goes on giving: its map page is changed already, and pages that
      * are written together stand together. */
     for (uint32_t i = 0; i < map->count; i++) {
-        uint32_t number = (map->rotor + i) % map->count, bit;
+        uint32_t number = (map->rotor + i) % map->count, bit = 0;
         struct group *group = &map->groups[number];
         if (group->free < count) continue;
         if (!(count == 1 ? single_find(map, group, &bit) : run_find(map, group, count, &bit)))

@@ -328,7 +328,7 @@ int btree_tree_split_leaf(struct btree *tree, struct path *path, const struct it
     uint32_t d = tree->depth - 1, total = 0, size, sum = 0;
     struct frame *leaf = path->frames[d], *right;
     struct merged start = {leaf->data, items, 0, page_count(leaf->data), 0, count}, m = start;
-    struct bytes key, last = {0};
+    struct bytes key = {0}, last = {0};
     while (merged_next(&m, &key, &size)) total += size;
     uint32_t target = target_size(tree, path, leaf, items, count, total), slot = 0, n = 0;
     for (m = start; merged_next(&m, &key, &size); n++) {

@@ -277,7 +277,7 @@ int btree_wal_read(struct wal_reader *reader, uint64_t offset, struct wal_record
 
 int btree_wal_claims(struct wal_reader *reader, uint64_t from, bool *found, uint64_t *claimed)
 {
-    struct wal_record record;
+    struct wal_record record = {0};
     *found = false;
     *claimed = 0;
     for (uint64_t offset = from; offset + WAL_RECORD <= reader->limit;) {
