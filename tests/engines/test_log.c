@@ -477,6 +477,41 @@ static void test_a_tail_that_bash_would_not_write_is_cut(void **state)
     }
 }
 
+/* Garble may begin with what looks like a line of bash. Behind a batch that nothing claims,
+ * where the engine was writing when it died, such a tail is kept whole or not at all. */
+static void test_garble_behind_an_unclaimed_batch_is_no_line_of_bash(void **state)
+{
+    (void)state;
+    static const struct {
+        bool is_closed;
+        const char *tail, *b;
+    } tails[] = {{false, "b, 1\n\xff\x01\x02", NULL},
+                 {false, "b, 1\n", "1"},
+                 {true, "b, 1\n\xff\x01\x02", "1"}};
+    for (size_t i = 0; i < sizeof(tails) / sizeof(tails[0]); i++) {
+        struct world w;
+        size_t size, tail = strlen(tails[i].tail);
+        world_init(&w, WORLD_DISK, 1);
+        struct engine *e = world_open(&w, log_ops(), NULL);
+        put(e, "a", "1");
+        if (tails[i].is_closed)
+            world_close(&w);
+        else
+            world_crash(&w, CRASH_PROCESS);
+        unsigned char *ours = read_file(&w, &size);
+        unsigned char *both = malloc(size + tail);
+        memcpy(both, ours, size);
+        memcpy(both + size, tails[i].tail, tail);
+        write_file(&w, bytes_of(both, size + tail));
+        e = world_open(&w, log_ops(), NULL);
+        expect(e, "a", "1");
+        expect(e, "b", tails[i].b);
+        free(both);
+        free(ours);
+        world_deinit(&w);
+    }
+}
+
 /* I5: lost sectors may show what an older file held there, whole batches even. */
 static void test_a_batch_of_another_history_is_not_a_continuation(void **state)
 {
@@ -790,6 +825,7 @@ int main(void)
         cmocka_unit_test(test_lines_of_bash_before_a_torn_batch_are_kept),
         cmocka_unit_test(test_damage_in_the_middle_is_located),
         cmocka_unit_test(test_a_tail_that_bash_would_not_write_is_cut),
+        cmocka_unit_test(test_garble_behind_an_unclaimed_batch_is_no_line_of_bash),
         cmocka_unit_test(test_a_batch_of_another_history_is_not_a_continuation),
         cmocka_unit_test(test_a_broken_file_of_ours_is_not_taken_for_one_of_bash),
         cmocka_unit_test(test_truncate_keeps_what_stands_before_damage_and_counts_the_rest),

@@ -41,11 +41,12 @@
  * ours, and bash may still append to it while no engine has it open. Such a tail is accepted
  * line by line, until the first line that a torn batch could be: one without newline, with
  * control characters but tab, that is not UTF-8, of our grammar, or the front or rear of such a
- * line ('#' without a ", " at the first comma). The next batch adopts them. Two things cannot
- * be told apart and are not kept: what bash appends directly behind a torn batch (open the
- * engine first: it cuts the batch), and lines of an appended tail that look like garble, with
- * all that follows them. A writer at a time: bash must not append while an engine has the file
- * open.
+ * line ('#' without a ", " at the first comma). Directly behind a batch that nothing claims,
+ * where the engine was writing when it died, a tail is accepted whole or not at all: garble may
+ * begin with what looks like a line. The next batch adopts them. Two things cannot be told
+ * apart and are not kept: what bash appends directly behind a torn batch (open the engine
+ * first: it cuts the batch), and lines of an appended tail that look like garble, with all that
+ * follows them. A writer at a time: bash must not append while an engine has the file open.
  *
  * INVARIANTS
  *   I1  [0, end) is whole batches and lines of bash; get and scan read nothing beyond.

@@ -299,7 +299,10 @@ int log_parse_stretch(struct log_reader *reader, const struct log_visitor *visit
     if (adopt_from != UINT64_MAX)
         return damaged(state, batch.first, batch.first, "an adoption without its batch");
     if (suspect == UINT64_MAX) return 0;
-    return damaged(state, is_orphan ? state->covered : suspect, suspect,
+    /* Behind a batch that nothing claims the engine was writing when it died: a line that looks
+     * like one of bash's is then the chance beginning of the garble that follows it. */
+    bool is_garble = is_orphan || (state->batches > 0 && !state->last_is_claimed);
+    return damaged(state, is_garble ? state->covered : suspect, suspect,
                    is_orphan ? "the end of a batch that has no begin" : "a broken line");
 }
 
