@@ -212,7 +212,7 @@ uint32_t lsm_run_find(const struct lsm_run *run, struct bytes key);
 void lsm_run_overlap(const struct lsm_run *run, struct bytes from, struct bytes to,
                      uint32_t *begin, uint32_t *end);
 int lsm_run_iterate(struct lsm *lsm, const struct lsm_run *run, uint32_t readahead,
-                    struct lsm_iterator **out); /* scan.c; borrows the run */
+                    uint32_t expected, struct lsm_iterator **out); /* scan.c; borrows the run */
 
 /* ---- the manifest (manifest.c) ---- */
 

@@ -47,6 +47,7 @@
 #define FANOUT                                                                                 \
     32u /* a leaf's prefixes are four cache lines; 64 costs more moving than it saves */
 #define DEPTH_MAX 16u
+#define SHARED_INLINE 32u      /* what most keys share at most stands in the memtable itself */
 #define AHEAD 4u               /* entries that an iterator fetches before it needs them, */
 #define AHEAD_LINES 2u         /* and how much of each */
 #define ENTRY_CHUNK_MIN 4096u  /* an idle instance stays small */
@@ -93,7 +94,9 @@ struct memtable {
     struct leaf *first, *last;
     uint32_t depth;
     size_t leaves, inners;
-    size_t skip;                   /* bytes that all keys share; valid with an entry */
+    size_t skip;                 /* bytes that all keys share; valid with an entry */
+    const unsigned char *shared; /* these bytes: shared_inline, or the reference's */
+    unsigned char shared_inline[SHARED_INLINE];
     const struct entry *reference; /* whose first `skip` bytes they are; NULL: empty */
     struct chunk *chunks;          /* of entries, the current one first */
     unsigned char *room, *room_end;
@@ -319,8 +322,8 @@ static inline int target_init(const struct memtable *m, struct target *t, struct
                               uint64_t sequence)
 {
     size_t size = key.size < m->skip ? key.size : m->skip;
-    int order = size ? memcmp(key.data, m->reference->data, size) : 0;
-    if (order) return order < 0 ? -1 : 1;
+    int order = lsm_key_compare(bytes_of(key.data, size), bytes_of(m->shared, size));
+    if (order) return order;
     if (key.size < m->skip) return -1;
     *t = (struct target){key, sequence, prefix_of(key.data, key.size, m->skip)};
     return 0;
@@ -335,8 +338,28 @@ static inline void prefetch_node(const void *node)
     __builtin_prefetch(p + offsetof(struct node, count));
 }
 
-/* The first entry at or behind (key, sequence): its leaf and index; *leaf NULL when there is
- * none. */
+/* The first entry at or behind the target: its leaf and index; *leaf NULL when there is none.
+ */
+static void descend(const struct memtable *m, const struct target *t, struct leaf **leaf,
+                    uint32_t *index)
+{
+    void *node = m->root;
+    for (uint32_t level = m->depth; level > 0; level--) {
+        const struct inner *inner = node;
+        node = inner->child[child_rank(m, &inner->node, t)];
+        prefetch_node(node);
+    }
+    struct leaf *found = node;
+    uint32_t rank = node_rank(m, &found->node, t);
+    if (rank == found->node.count) {
+        found = found->next;
+        rank = 0;
+    }
+    *leaf = found;
+    *index = rank;
+}
+
+/* The same for any key. */
 static void locate(const struct memtable *m, struct bytes key, uint64_t sequence,
                    struct leaf **leaf, uint32_t *index)
 {
@@ -346,30 +369,20 @@ static void locate(const struct memtable *m, struct bytes key, uint64_t sequence
     if (!m->reference) return;
     int side = target_init(m, &t, key, sequence);
     if (side < 0) *leaf = m->first;
-    if (side) return;
-    void *node = m->root;
-    for (uint32_t level = m->depth; level > 0; level--) {
-        const struct inner *inner = node;
-        node = inner->child[child_rank(m, &inner->node, &t)];
-        prefetch_node(node);
-    }
-    struct leaf *found = node;
-    uint32_t rank = node_rank(m, &found->node, &t);
-    if (rank == found->node.count) {
-        found = found->next;
-        rank = 0;
-    }
-    *leaf = found;
-    *index = rank;
+    if (side == 0) descend(m, &t, leaf, index);
 }
 
 bool memtable_get(const struct memtable *m, struct bytes key, uint64_t snapshot,
                   bool *is_delete, struct bytes *value)
 {
+    struct target t;
     struct leaf *leaf;
     uint32_t index;
-    locate(m, key, snapshot, &leaf, &index);
-    if (!leaf) return false;
+    if (!m->reference || target_init(m, &t, key, snapshot) != 0) return false;
+    descend(m, &t, &leaf, &index);
+    /* Most keys are not here, and their neighbour's prefix says so: its entry, which is a cache
+     * miss, need not be touched. */
+    if (!leaf || leaf->node.prefix[index] != t.prefix) return false;
     const struct entry *e = leaf->node.entry[index];
     if (lsm_key_compare(entry_key(e), key) != 0) return false;
     *is_delete = e->tag & 1;
@@ -479,14 +492,24 @@ static void node_prefixes(const struct memtable *m, void *node, uint32_t level)
     for (uint32_t i = 0; i <= n->count; i++) node_prefixes(m, inner->child[i], level - 1);
 }
 
+/* All keys share `skip` bytes with the reference. */
+static void shared_set(struct memtable *m, size_t skip)
+{
+    m->skip = skip;
+    m->shared = skip <= SHARED_INLINE ? m->shared_inline : m->reference->data;
+    if (skip && skip <= SHARED_INLINE) memcpy(m->shared_inline, m->reference->data, skip);
+}
+
 /* A new key shares fewer bytes with the others: I2 is restored. */
 static void skip_lower(struct memtable *m, struct bytes key)
 {
-    const unsigned char *data = key.data;
     size_t size = key.size < m->skip ? key.size : m->skip, shared = 0;
-    if (size == m->skip && (!size || memcmp(data, m->reference->data, size) == 0)) return;
+    if (size == m->skip &&
+        lsm_key_compare(bytes_of(key.data, size), bytes_of(m->shared, size)) == 0)
+        return;
+    const unsigned char *data = key.data;
     while (shared < size && data[shared] == m->reference->data[shared]) shared++;
-    m->skip = shared;
+    shared_set(m, shared);
     node_prefixes(m, m->root, m->depth);
 }
 
@@ -511,7 +534,7 @@ void memtable_add(struct memtable *m, uint64_t sequence, bool is_delete, struct 
         m->leaves = 1;
         m->root = m->first = m->last = leaf;
         m->reference = e;
-        m->skip = key.size;
+        shared_set(m, key.size);
         node_insert(&leaf->node, 0, 0, e);
         return;
     }

@@ -12,6 +12,7 @@
 
 #include "engines/storage/lsm/lsm_internal.h"
 
+#define SCAN_EXPECTED 16384.0 /* bytes, of a scan whose length nobody knows */
 #define NEWEST (UINT64_MAX >> 2) /* before all versions of a key */
 
 /* ---- a run as one iterator ---- */
@@ -20,7 +21,7 @@ struct run_iterator {
     struct lsm_iterator base;
     struct lsm *lsm;
     const struct lsm_run *run;
-    uint32_t readahead, index;
+    uint32_t readahead, expected, index;
     struct lsm_file *file;   /* pinned; NULL: none */
     struct lsm_iterator *it; /* over it */
 };
@@ -46,7 +47,9 @@ static int run_enter(struct run_iterator *r, uint32_t index)
     if (err) return err;
     r->file = r->run->files[index];
     r->index = index;
-    return table_iterate(r->file->table, r->readahead, VFS_USER_READ, &r->it);
+    err = table_iterate(r->file->table, r->readahead, VFS_USER_READ, &r->it);
+    if (!err) table_iterator_expect(r->it, r->expected);
+    return err;
 }
 
 /* Shows the table's entry; when the table ended, goes on with the next one that way. */
@@ -121,12 +124,16 @@ static const struct lsm_iterator_ops run_ops = {.seek = run_seek,
                                                 .destroy = run_destroy};
 
 int lsm_run_iterate(struct lsm *lsm, const struct lsm_run *run, uint32_t readahead,
-                    struct lsm_iterator **out)
+                    uint32_t expected, struct lsm_iterator **out)
 {
     struct run_iterator *r = allocator_alloc(lsm->base.host.allocator, sizeof(*r));
     if (!r) return -ENOMEM;
     *r = (struct run_iterator){
-        .base = {.ops = &run_ops}, .lsm = lsm, .run = run, .readahead = readahead};
+        .base = {.ops = &run_ops},
+        .lsm = lsm,
+        .run = run,
+        .readahead = readahead,
+        .expected = expected};
     *out = &r->base;
     return 0;
 }
@@ -179,16 +186,34 @@ static int add_memory(struct lsm *lsm, const struct lsm_memory *memory,
     return err;
 }
 
+/* Bytes of all that the range may touch. */
+static uint64_t bytes_that_matter(const struct lsm_cursor *c, const struct engine_range *range)
+{
+    uint64_t bytes = memtable_data_bytes(c->memory->table);
+    if (c->flushing) bytes += memtable_data_bytes(c->flushing->table);
+    for (uint32_t i = 0; i < LSM_LEVELS; i++) {
+        const struct lsm_level *level = &c->version->levels[i];
+        for (uint32_t j = 0; j < level->count; j++)
+            if (run_matters(range, level->runs[j])) bytes += level->runs[j]->file_bytes;
+    }
+    return bytes;
+}
+
 static int add_children(struct lsm_cursor *c, const struct engine_range *range,
                         struct lsm_iterator **children, size_t *count)
 {
+    uint64_t all = bytes_that_matter(c, range);
     int err = add_memory(c->lsm, c->memory, children, count);
     if (!err) err = add_memory(c->lsm, c->flushing, children, count);
     for (uint32_t i = 0; !err && i < LSM_LEVELS; i++) {
         const struct lsm_level *level = &c->version->levels[i];
         for (uint32_t j = 0; !err && j < level->count; j++) {
-            if (!run_matters(range, level->runs[j])) continue;
-            err = lsm_run_iterate(c->lsm, level->runs[j], LSM_IO, &children[*count]);
+            const struct lsm_run *run = level->runs[j];
+            if (!run_matters(range, run)) continue;
+            /* Each child gives entries in proportion to its size. */
+            double share = (double)run->file_bytes / (double)all;
+            err = lsm_run_iterate(c->lsm, run, LSM_IO, (uint32_t)(share * SCAN_EXPECTED),
+                                  &children[*count]);
             if (!err) (*count)++;
         }
     }

@@ -228,6 +228,9 @@ static int tail_load(struct table *t, const struct table_footer *f)
     const char *wrong = index_load(t, &r, f->filter);
     if (wrong) return table_corrupt(t, f->index, wrong);
     t->skip = r.skip;
+    t->shared = t->skip <= SHARED_INLINE ? t->shared_inline : t->summary.smallest.data;
+    if (t->skip && t->skip <= SHARED_INLINE)
+        memcpy(t->shared_inline, t->summary.smallest.data, t->skip);
     if (t->blocks) {
         t->prefix_smallest = key_prefix(t->summary.smallest, t->skip);
         t->prefix_largest = key_prefix(t->summary.largest, t->skip);
@@ -378,7 +381,7 @@ static struct bytes key_rest(const struct table *t, struct bytes key)
 static int shared_order(const struct table *t, struct bytes key)
 {
     size_t size = key.size < t->skip ? key.size : t->skip;
-    int order = size ? memcmp(key.data, t->summary.smallest.data, size) : 0;
+    int order = lsm_key_compare(bytes_of(key.data, size), bytes_of(t->shared, size));
     return order ? order : key.size < t->skip ? -1 : 0;
 }
 

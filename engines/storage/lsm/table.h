@@ -82,6 +82,9 @@ int table_get(struct table *table, struct bytes key, uint64_t hash, uint64_t sna
  * is neither asked nor filled. */
 int table_iterate(struct table *table, uint32_t readahead, enum vfs_purpose purpose,
                   struct lsm_iterator **out);
+/* How much a user's read behind a seek is likely to need of this table: as much is fetched at
+ * once, up to the readahead. */
+void table_iterator_expect(struct lsm_iterator *it, uint32_t bytes);
 /* With a readahead, of an iterator of table_iterate: true when the next lsm_iterator_next()
  * needs no disk. One move makes one vfs read at most, so that a slice of maintenance can stop
  * between two. */

@@ -12,6 +12,7 @@
 #define CHECKSUM_SIZE 8u
 #define BLOCK_HEADER 4u                    /* size of the whole block */
 #define BLOCK_TRAILER (4u + CHECKSUM_SIZE) /* number of restart points, checksum */
+#define SHARED_INLINE 32u /* what most keys share at most stands in struct table itself */
 #define VARINT32_MAX 5u
 #define VARINT64_MAX 10u
 
@@ -204,7 +205,9 @@ struct table {
     uint64_t number;
     uint32_t blocks;
     /* The index: block i holds keys above separator i - 1 and up to separator i. */
-    uint32_t skip;                            /* bytes that all keys of the table share */
+    uint32_t skip;               /* bytes that all keys of the table share */
+    const unsigned char *shared; /* these bytes: shared_inline, or the first key's */
+    unsigned char shared_inline[SHARED_INLINE];
     uint64_t prefix_smallest, prefix_largest; /* key_prefix of first and last key */
     struct block_place *places;  /* blocks + 1: the last one is the end of the blocks */
     uint64_t *prefixes;          /* key_prefix of each separator */

@@ -4,12 +4,12 @@
  * the file of up to `readahead` bytes, whole blocks, fetched by one vfs read and private to the
  * iterator, so that a long scan or a compaction does not push the working set out of the cache.
  *
- *     user read    the first block after a seek comes by way of the cache; the next ones from
- *                  the cache if they are there, else by a window that starts at two blocks and
- *                  doubles up to `readahead`: a short scan reads little, a long one in big
- *                  pieces. readahead 0: all by way of the cache.
- *     other        always by full windows, never by the cache: a compaction reads everything
- *                  once.
+ *     user read    by way of the cache while the next window would be less than two blocks,
+ *                  or when the block is cached; else by a window. The first window behind a
+ * seek is what the caller expects to need (nothing, unless told), each next one twice as large,
+ * up to `readahead`: a short scan reads little, a long one in big pieces. readahead 0: all by
+ * way of the cache. other        always by full windows, never by the cache: a compaction reads
+ * everything once.
  *
  * A block is checked when the iterator enters it. Entries are decoded one by one; the key is
  * built in `key`, the value stays where it is. previous() goes back to the restart point before
@@ -21,14 +21,13 @@
 
 #include "engines/storage/lsm/table_format.h"
 
-#define COPY_SLACK 16u   /* small copies go in whole words */
-#define WINDOW_BLOCKS 3u /* of a scan's first window; each next one is twice as large */
-#define KEY_INLINE 64u   /* keys of most stores need no allocation */
+#define COPY_SLACK 16u /* small copies go in whole words */
+#define KEY_INLINE 64u /* keys of most stores need no allocation */
 
 struct table_iterator {
     struct lsm_iterator base;
     struct table *table;
-    uint32_t readahead;
+    uint32_t readahead, expected;
     enum vfs_purpose purpose;
     struct block_view view;
     uint32_t index;     /* of the block in view; table->blocks: none */
@@ -39,7 +38,7 @@ struct table_iterator {
     unsigned char *window;
     size_t window_capacity, window_size;
     uint64_t window_offset;
-    uint32_t window_bytes; /* how much the next one fetches; 0: a first one */
+    uint32_t window_bytes; /* how much the next one fetches */
     unsigned char key_inline[KEY_INLINE];
 };
 
@@ -106,18 +105,16 @@ static int block_enter(struct table_iterator *it, uint32_t index, bool is_run, b
     if (it->index == index) return 0;
     block_leave(it);
     int err = 0;
-    if (!is_run) it->window_bytes = 0;
+    bool is_user = it->purpose == VFS_USER_READ;
+    if (!is_run) it->window_bytes = is_user ? it->expected : it->readahead;
     if (!window_holds(it, index)) {
-        bool is_user = it->purpose == VFS_USER_READ;
-        if (!it->readahead || (is_user && (!is_run || place->cached))) {
+        if (!it->readahead || (is_user && (place->cached || it->window_bytes < 2 * size))) {
+            if (it->window_bytes < 2 * size && 2 * size <= it->readahead)
+                it->window_bytes = (uint32_t)(2 * size);
             err = table_block_get(t, index, it->purpose, &it->block, &it->view);
             if (!err) it->index = index;
             return err;
         }
-        if (!it->window_bytes)
-            it->window_bytes = is_user && WINDOW_BLOCKS * size < it->readahead
-                                   ? (uint32_t)(WINDOW_BLOCKS * size)
-                                   : it->readahead;
         err = window_fetch(it, index, is_backward);
         if (err) return err;
     }
@@ -301,4 +298,10 @@ int table_iterate(struct table *table, uint32_t readahead, enum vfs_purpose purp
     it->key = it->key_inline;
     *out = &it->base;
     return 0;
+}
+
+void table_iterator_expect(struct lsm_iterator *base, uint32_t bytes)
+{
+    struct table_iterator *it = iterator_of(base);
+    it->expected = bytes < it->readahead ? bytes : it->readahead;
 }
