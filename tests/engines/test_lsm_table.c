@@ -338,6 +338,31 @@ static void test_short_scan_reads_little_and_long_scan_in_large_pieces(void **st
     counted_deinit(&c);
 }
 
+static void test_scan_fetches_at_once_what_it_is_told_to_expect(void **state)
+{
+    (void)state;
+    static const struct table_shape shape = {1000, 16, 10};
+    struct counted c;
+    counted_init(&c, 5000, 100, &shape);
+    struct table *t = table_read(&c.f, NULL);
+    struct lsm_iterator *it;
+    assert_int_equal(table_iterate(t, 1 << 16, VFS_USER_READ, &it), 0);
+    table_iterator_expect(it, 12000); /* some hundred entries of 105 bytes */
+    uint64_t begin = c.spy.calls[SPY_READ];
+    for (size_t round = 1; round <= 20; round++) {
+        size_t at = round * 200;
+        assert_int_equal(lsm_iterator_seek(it, c.p.items[at].key, UINT64_MAX >> 2), 0);
+        for (size_t i = 0; i < 90; i++) {
+            assert_part(it, &c.p.items[at + i]);
+            assert_int_equal(lsm_iterator_next(it), 0);
+        }
+        assert_int_equal(c.spy.calls[SPY_READ], begin + round);
+    }
+    lsm_iterator_destroy(it);
+    table_close(t);
+    counted_deinit(&c);
+}
+
 /* ---- the cache ---- */
 
 static void test_cache_stays_in_its_bound_and_keeps_what_is_used(void **state)
@@ -717,6 +742,7 @@ int main(void)
         cmocka_unit_test(test_table_opens_with_one_read_and_only_as_it_was_written),
         cmocka_unit_test(test_compaction_reads_whole_windows_and_says_when),
         cmocka_unit_test(test_short_scan_reads_little_and_long_scan_in_large_pieces),
+        cmocka_unit_test(test_scan_fetches_at_once_what_it_is_told_to_expect),
         cmocka_unit_test(test_cache_stays_in_its_bound_and_keeps_what_is_used),
         cmocka_unit_test(test_cache_takes_no_more_when_all_of_it_is_pinned),
         cmocka_unit_test(test_cache_of_no_bytes_holds_nothing),
