@@ -1,6 +1,6 @@
 /* Building operations from whatever a format says. See builder.h.
  *
- * A value's id is that of the text (key, value), so 17 under x and 17 under y differ. Ids are
+ * A value's id is that of (key, value), so 17 under x and 17 under y differ (values.c). Ids are
  * given in order of first sight; id 0 is the initial value and has no text.
  *
  * Pairing. An invocation opens an operation of its process; ok, fail and info close it. Info,
@@ -27,7 +27,8 @@
 #define BEFORE_ALL (INT64_MIN + 1)
 
 struct foreign_names {
-    struct history_names *keys, *values, *processes;
+    struct history_names *keys, *processes;
+    struct value_table *values;
 };
 
 /* ---- errors and notes ---- */
@@ -62,12 +63,31 @@ void builder_note(struct builder *b, uint32_t line, const char *format, ...)
 
 uint32_t builder_key(struct builder *b, const char *text, size_t size)
 {
-    return names_intern(b->keys, text, size);
+    int64_t number;
+    return number_canonical(text, size, &number) ? builder_key_number(b, number)
+                                                 : names_intern(b->keys, text, size);
 }
 
-uint32_t builder_process(struct builder *b, const char *text, size_t size)
+/* The id of a number, through the table of small ones. */
+static uint32_t number_intern(struct history_names *names, uint32_t *small, int64_t number)
 {
-    uint32_t process = names_intern(b->processes, text, size);
+    char text[24];
+    bool is_small = (uint64_t)number < SMALL_NUMBERS;
+    if (is_small && small[number]) return small[number] - 1;
+    uint32_t id =
+        names_intern(names, text, (size_t)snprintf(text, sizeof text, "%" PRId64, number));
+    if (is_small) small[number] = id + 1;
+    return id;
+}
+
+uint32_t builder_key_number(struct builder *b, int64_t number)
+{
+    return number_intern(b->keys, b->small_keys, number);
+}
+
+uint32_t builder_process(struct builder *b, int64_t number)
+{
+    uint32_t process = number_intern(b->processes, b->small_processes, number);
     while (process >= b->open_capacity) {
         size_t capacity = b->open_capacity ? b->open_capacity * 2 : 64;
         b->open = xrealloc(b->open, capacity * sizeof *b->open);
@@ -116,26 +136,28 @@ static void scratch_datum(struct builder *b, const struct datum *datum)
 
 uint64_t builder_value(struct builder *b, uint32_t key, const char *text, size_t size)
 {
-    b->scratch_size = 0;
-    scratch_append(b, (const char *)&key, sizeof key);
-    scratch_append(b, text, size);
-    return (uint64_t)names_intern(b->values, b->scratch, b->scratch_size) + 1;
+    int64_t number;
+    return !b->is_store && number_canonical(text, size, &number)
+               ? values_of_number(b->values, key, number)
+               : values_of_text(b->values, key, text, size);
 }
 
 uint64_t builder_value_datum(struct builder *b, uint32_t key, const struct datum *datum)
 {
     if (!datum || datum->kind == DATUM_NIL) return VALUE_NONE;
+    if (datum->kind == DATUM_INT && !b->is_store)
+        return values_of_number(b->values, key, datum->number);
     b->scratch_size = 0;
-    scratch_append(b, (const char *)&key, sizeof key);
     scratch_datum(b, datum);
-    return (uint64_t)names_intern(b->values, b->scratch, b->scratch_size) + 1;
+    return builder_value(b, key, b->scratch, b->scratch_size);
 }
 
 uint32_t builder_key_datum(struct builder *b, const struct datum *datum)
 {
+    if (datum->kind == DATUM_INT) return builder_key_number(b, datum->number);
     b->scratch_size = 0;
     scratch_datum(b, datum);
-    return names_intern(b->keys, b->scratch, b->scratch_size);
+    return builder_key(b, b->scratch, b->scratch_size);
 }
 
 static const char *key_name(void *context, uint32_t key)
@@ -148,8 +170,7 @@ static const char *key_name(void *context, uint32_t key)
 static const char *value_name(void *context, uint64_t value)
 {
     const struct foreign_names *names = context;
-    if (value == VALUE_NONE) return NULL;
-    return names_text(names->values, (uint32_t)(value - 1), NULL) + sizeof(uint32_t);
+    return value == VALUE_NONE ? NULL : values_name(names->values, value);
 }
 
 static const char *process_name(void *context, uint32_t process)
@@ -306,14 +327,14 @@ void builder_init(struct builder *b, const struct foreign_options *options, stru
     b->out = out;
     b->options = options;
     b->keys = names_create();
-    b->values = names_create();
+    b->values = values_create();
     b->processes = names_create();
 }
 
 void builder_deinit(struct builder *b)
 {
     names_destroy(b->keys);
-    names_destroy(b->values);
+    values_destroy(b->values);
     names_destroy(b->processes);
     free(b->items);
     free(b->elements);
@@ -368,14 +389,14 @@ bool builder_finish(struct builder *b)
             break;
         }
     struct foreign_names *names = xmalloc(sizeof *names);
-    *names = (struct foreign_names){b->keys, b->values, b->processes};
+    *names = (struct foreign_names){b->keys, b->processes, b->values};
     operations->items = b->items;
     operations->count = b->count;
     operations->elements = b->elements;
     operations->elements_count = b->elements_count;
     operations->keys = names_count(b->keys);
     operations->processes = names_count(b->processes);
-    operations->values = (uint64_t)names_count(b->values) + 1;
+    operations->values = values_count(b->values) + 1;
     operations->key_name = key_name;
     operations->value_name = value_name;
     operations->process_name = process_name;
@@ -385,7 +406,8 @@ bool builder_finish(struct builder *b)
         b->out->failed_cas = b->options->failed_cas == FAILED_CAS_CONSTRAINT
                                  ? "the value was not the expected one"
                                  : "it did not happen";
-    b->keys = b->values = b->processes = NULL;
+    b->keys = b->processes = NULL;
+    b->values = NULL;
     b->items = NULL;
     b->elements = NULL;
     return true;
@@ -400,7 +422,7 @@ void foreign_deinit(struct foreign *foreign)
     foreign_history_free(foreign->history);
     if (foreign->names) {
         names_destroy(foreign->names->keys);
-        names_destroy(foreign->names->values);
+        values_destroy(foreign->names->values);
         names_destroy(foreign->names->processes);
         free(foreign->names);
     }

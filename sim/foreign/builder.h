@@ -5,13 +5,17 @@
 
 #include "sim/foreign/datum.h"
 #include "sim/foreign/foreign.h"
+#include "sim/foreign/values.h"
 
 #define NO_OPERATION UINT32_MAX
+#define SMALL_NUMBERS 4096 /* keys and processes that are small numbers need no table */
 
 struct builder {
     struct foreign *out;
     const struct foreign_options *options;
-    struct history_names *keys, *values, *processes;
+    struct history_names *keys, *processes;
+    uint32_t small_keys[SMALL_NUMBERS], small_processes[SMALL_NUMBERS]; /* id + 1; 0: not met */
+    struct value_table *values;
     struct op *items;
     size_t count, capacity;
     uint64_t *elements;
@@ -24,7 +28,8 @@ struct builder {
     uint32_t kinds;                             /* bit set of enum op_kind that occurred */
     bool reads_many, reads_numbers, adds_other; /* shapes of answers: a list or set, a number;
                                                    an added value that is no number */
-    bool is_store; /* get, put and append by a key field: "" is the initial value */
+    bool is_store; /* values are text; get, put and append by a key field: "" is the initial
+                      value */
     bool is_text;  /* one of them appends */
     bool has_failed_cas;
 };
@@ -37,11 +42,12 @@ void builder_deinit(struct builder *b);
 void builder_restart(struct builder *b); /* forgets all that was read */
 
 uint32_t builder_key(struct builder *b, const char *text, size_t size);
+uint32_t builder_key_number(struct builder *b, int64_t number);
 uint32_t builder_key_datum(struct builder *b, const struct datum *datum);
 /* Id of a value of a key, by its text; `is_none`: the initial value. */
 uint64_t builder_value(struct builder *b, uint32_t key, const char *text, size_t size);
 uint64_t builder_value_datum(struct builder *b, uint32_t key, const struct datum *datum);
-uint32_t builder_process(struct builder *b, const char *text, size_t size);
+uint32_t builder_process(struct builder *b, int64_t number);
 struct op *builder_add(struct builder *b);
 void builder_element(struct builder *b, struct op *op, uint64_t value);
 

@@ -5,8 +5,6 @@
  * Sessions stand one behind the other and nothing is said of time. Version 0 or null is the
  * initial value. What was not committed did not happen.
  */
-#include <stdio.h>
-
 #include "sim/foreign/builder.h"
 
 static bool event_read(struct builder *b, const struct datum *event, uint32_t process,
@@ -68,9 +66,7 @@ bool foreign_read_dbcop(struct builder *b, const char *text, size_t size)
     else if (!is_read)
         builder_fail(b, 1, 1, "an array of sessions should stand here");
     for (uint32_t s = 0; is_read && s < all.count; s++) {
-        char name[16];
-        int length = snprintf(name, sizeof name, "%u", (unsigned)s);
-        is_read = session_read(b, &all.items[s], builder_process(b, name, (size_t)length));
+        is_read = session_read(b, &all.items[s], builder_process(b, s));
     }
     struct datum more;
     if (is_read && datum_next(&parser, &more) != 0)

@@ -12,7 +12,6 @@
  * append of a vector of two; a compare-and-set whose second item is a vector. When a later
  * value is none, the vectors were plain values, and the file is read again that way.
  */
-#include <stdio.h>
 #include <string.h>
 
 #include "sim/foreign/builder.h"
@@ -182,9 +181,7 @@ static bool form_read(struct builder *b, struct shape *shape, const struct datum
     if (!f && !is_transaction(f, value))
         return builder_fail(b, form->line, form->column,
                             "an event without :f: which operation is it?");
-    char name[24];
-    int size = snprintf(name, sizeof name, "%lld", (long long)process->number);
-    event.process = builder_process(b, name, (size_t)size);
+    event.process = builder_process(b, process->number);
     event.value = value;
     if (is_transaction(f, value)) {
         bool is_skipped;

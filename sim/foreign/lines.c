@@ -9,8 +9,6 @@
  *     text        process invoke_ns return_ns|inf r key value|nil|?
  *                 ... w key value    ... cas key expected new ok|fail|?      # comment
  */
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "sim/foreign/builder.h"
@@ -61,17 +59,18 @@ static bool word_is(const char *word, size_t size, const char *text)
 /* A decimal, its sign kept; false: the error is set. */
 static bool number_take(struct builder *b, struct line *line, const char *what, int64_t *number)
 {
-    const char *word;
-    size_t size = word_take(line, &word), i = size && *word == '-';
+    skip_blanks(line);
+    const char *p = line->at;
+    bool is_negative = p < line->end && *p == '-';
+    const char *digits = p += is_negative;
     uint64_t value = 0;
-    for (; i < size && word[i] >= '0' && word[i] <= '9' && i < 19; i++)
-        value = value * 10 + (uint64_t)(word[i] - '0');
-    if (size == 0 || i != size || value > INT64_MAX) {
-        line->at = word;
+    for (; p < line->end && *p >= '0' && *p <= '9' && p - digits < 19; p++)
+        value = value * 10 + (uint64_t)(*p - '0');
+    if (p == digits || (p < line->end && *p != ' ' && *p != '\t') || value > INT64_MAX)
         return builder_fail(b, line->number, column(line), "%s should stand here, a number",
                             what);
-    }
-    *number = *word == '-' ? -(int64_t)value : (int64_t)value;
+    line->at = p;
+    *number = is_negative ? -(int64_t)value : (int64_t)value;
     return true;
 }
 
@@ -127,13 +126,11 @@ static bool log_line(struct builder *b, struct line *line)
                                "stand here");
         goto done;
     }
-    char name[24];
-    int size = snprintf(name, sizeof name, "%" PRId64, process.number);
     struct event event = {.type = (enum event_type)t,
                           .line = line->number,
                           .kind = kinds[k],
                           .key = builder_key(b, "", 0),
-                          .process = builder_process(b, name, (size_t)size)};
+                          .process = builder_process(b, process.number)};
     did = datum_next(&parser, &value);
     bool has_value = did == 1 && value.kind != DATUM_WORD; /* not ":timed-out" */
     event.value = has_value ? &value : NULL;
@@ -166,25 +163,15 @@ bool foreign_read_jepsen_log(struct builder *b, const char *text, size_t size)
 static void untimed(struct builder *b, const struct line *line, bool is_write, int64_t key,
                     int64_t value, uint32_t process, bool is_aborted)
 {
-    char text[24];
     struct op *op = builder_add(b);
     op->kind = is_write ? OP_WRITE : OP_READ;
-    op->key = builder_key(b, text, (size_t)snprintf(text, sizeof text, "%" PRId64, key));
+    op->key = builder_key_number(b, key);
     op->process = process;
     op->line = line->number;
     op->invoke = b->position++;
     op->complete = b->position++;
     op->result = is_aborted ? RESULT_VOID : RESULT_OK;
-    op->value = value == 0
-                    ? VALUE_NONE
-                    : builder_value(b, op->key, text,
-                                    (size_t)snprintf(text, sizeof text, "%" PRId64, value));
-}
-
-static uint32_t numbered_process(struct builder *b, int64_t number)
-{
-    char text[24];
-    return builder_process(b, text, (size_t)snprintf(text, sizeof text, "%" PRId64, number));
+    op->value = value == 0 ? VALUE_NONE : values_of_number(b->values, op->key, value);
 }
 
 bool foreign_read_plume(struct builder *b, const char *text, size_t size)
@@ -217,7 +204,7 @@ bool foreign_read_plume(struct builder *b, const char *text, size_t size)
             b->out->transaction_line = line.number;
         last_session = fields[2];
         last_transaction = fields[3];
-        untimed(b, &line, is_write, fields[0], fields[1], numbered_process(b, fields[2]),
+        untimed(b, &line, is_write, fields[0], fields[1], builder_process(b, fields[2]),
                 fields[3] == -1);
     }
     return true;
@@ -248,7 +235,7 @@ bool foreign_read_awdit(struct builder *b, const char *text, size_t size)
             return false;
         if (in_transaction++ && !b->out->transaction_line)
             b->out->transaction_line = line.number;
-        untimed(b, &line, is_write, key, value, numbered_process(b, session), false);
+        untimed(b, &line, is_write, key, value, builder_process(b, session), false);
     }
     return true;
 }
@@ -291,7 +278,7 @@ static bool text_line(struct builder *b, struct line *line)
     }
     bool is_cas = size == 3, is_unknown = false;
     struct op *op = builder_add(b);
-    op->process = numbered_process(b, process);
+    op->process = builder_process(b, process);
     op->line = line->number;
     op->invoke = invoke;
     op->complete = complete;
