@@ -17,6 +17,7 @@
 #include "sim/campaign/run.h"
 #include "sim/check/lattice.h"
 #include "sim/cli/cli.h"
+#include "sim/foreign/edn_write.h"
 #include "sim/foreign/foreign.h"
 #include "sim/kernel/arena.h"
 
@@ -25,7 +26,7 @@
 #define FILE_MAX (UINT64_C(8) << 30)
 
 struct verify_input {
-    const char *path, *model, *type;
+    const char *path, *model, *type, *edn;
     struct foreign_options options;
     struct model_limits limits;
     bool json;
@@ -65,6 +66,8 @@ static const struct argp_option verify_argp_options[] = {
      "bounded-staleness: a read may miss K writes, and see what was replaced at most MS ago",
      0},
     {"memory", 'M', "MIB", 0, "of the checker, at most (1024)", 0},
+    {"edn", 'e', "FILE", 0,
+     "writes the history as Jepsen's events too, for Knossos, Elle and Porcupine", 0},
     {"json", 'j', NULL, 0, "prints one JSON object", 0},
     {0},
 };
@@ -100,6 +103,7 @@ static error_t verify_option(int key, char *argument, struct argp_state *state)
     case 'm': input->model = argument; return 0;
     case 't': input->type = argument; return 0;
     case 'j': input->json = true; return 0;
+    case 'e': input->edn = argument; return 0;
     case 's': {
         char *comma = strchr(argument, ',');
         uint64_t ms = 0;
@@ -136,38 +140,74 @@ static error_t verify_option(int key, char *argument, struct argp_state *state)
 
 /* ---- the file ---- */
 
-static char *file_read(const char *path, size_t *size)
+/* All that the descriptor gives, FILE_MAX at most; NULL: errno says why. */
+static char *stream_read(int fd, size_t expected, size_t *size)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    struct stat status;
-    if (fd < 0 || fstat(fd, &status)) {
-        cli_error("%s: %s", path, strerror(errno));
-        if (fd >= 0) close(fd);
-        return NULL;
-    }
-    if (!S_ISREG(status.st_mode) || (uint64_t)status.st_size > FILE_MAX) {
-        cli_error("%s: %s", path,
-                  S_ISREG(status.st_mode) ? "larger than 8 GiB" : "not a plain file");
-        close(fd);
-        return NULL;
-    }
-    char *text = xmalloc((size_t)status.st_size + 1);
-    size_t done = 0;
-    while (done < (size_t)status.st_size) {
-        ssize_t n = read(fd, text + done, (size_t)status.st_size - done);
+    size_t capacity = expected + 1, done = 0;
+    char *text = xmalloc(capacity);
+    while (true) {
+        if (done == capacity) text = xrealloc(text, capacity *= 2);
+        ssize_t n = read(fd, text + done, capacity - done);
         if (n < 0 && errno == EINTR) continue;
-        if (n < 0) {
-            cli_error("%s: %s", path, strerror(errno));
-            close(fd);
+        if (n == 0) break;
+        if (n > 0) done += (size_t)n;
+        if (n < 0 || done > FILE_MAX) {
+            if (n > 0) errno = EFBIG;
             free(text);
             return NULL;
         }
-        if (n == 0) break;
-        done += (size_t)n;
     }
-    close(fd);
     *size = done;
     return text;
+}
+
+/* The file, or standard input for "-"; NULL: said why. */
+static char *file_read(const char *path, size_t *size)
+{
+    bool is_input = strcmp(path, "-") == 0;
+    int fd = is_input ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+    struct stat status;
+    char *text = NULL;
+    if (fd < 0 || fstat(fd, &status)) {
+        cli_error("%s: %s", path, strerror(errno));
+    } else if (S_ISDIR(status.st_mode)) {
+        cli_error("%s: a folder; the history of a run is its history.jsonl", path);
+    } else if ((uint64_t)status.st_size > FILE_MAX) {
+        cli_error("%s: larger than 8 GiB", path);
+    } else {
+        size_t expected = S_ISREG(status.st_mode) ? (size_t)status.st_size : 65536;
+        text = stream_read(fd, expected, size);
+        if (!text) cli_error("%s: %s", path, strerror(errno));
+    }
+    if (fd >= 0 && !is_input) close(fd);
+    return text;
+}
+
+/* ---- as EDN ---- */
+
+static int edn_write(const struct verify_input *input, const struct foreign *foreign)
+{
+    struct edn_written written;
+    if (foreign->transaction_line)
+        return cli_error("%s: line %" PRIu32
+                         " begins a transaction of several operations, which "
+                         "--edn does not write",
+                         input->path, foreign->transaction_line);
+    FILE *out = fopen(input->edn, "w");
+    if (!out) return cli_error("%s: %s", input->edn, strerror(errno));
+    int error = foreign_write_edn(foreign, out, &written);
+    if (fclose(out) && !error) error = -errno;
+    if (error) return cli_error("%s: %s", input->edn, strerror(-error));
+    if (input->json) return EXIT_MET;
+    printf("%s: %" PRIu64 " events in Jepsen's EDN\n", input->edn, written.events);
+    if (written.lost)
+        printf("  %" PRIu64 " failed operations do not tell what they saw: as :fail they say "
+               "nothing to Knossos and Elle (here: --failed-cas constraint)\n",
+               written.lost);
+    if (!foreign->operations.has_real_time)
+        printf("  the source records no time: the order of events of different processes is "
+               "made up\n");
+    return EXIT_MET;
 }
 
 /* ---- saying it ---- */
@@ -384,9 +424,15 @@ int command_verify(int argc, char **argv)
         verify_argp_options,
         verify_option,
         "HISTORY",
-        "Judges a history that was recorded elsewhere (Jepsen EDN, JSON or log, Plume, AWDIT, "
-        "DBCop, text; detected) by a consistency model."
-        "\vExample: faultline verify etcd_002.log --type cas-register",
+        "Judges a history by a consistency model: history.jsonl of a run, or one that was "
+        "recorded elsewhere (Jepsen EDN, JSON or log, Plume, AWDIT, DBCop, text; detected). "
+        "HISTORY - is standard input."
+        "\vExamples:\n"
+        "  faultline verify results/demo/base/history.jsonl --model strongest\n"
+        "  faultline verify etcd_002.log --type cas-register\n"
+        "  faultline verify register.edn --model sequential --json\n"
+        "  faultline verify results/demo/base/history.jsonl --edn base.edn\n"
+        "Exit status: 0 the model held; 1 it was violated; 2 bad usage or input; 4 undecided.",
         NULL,
         NULL,
         NULL};
@@ -414,7 +460,8 @@ int command_verify(int argc, char **argv)
     if (!text) return EXIT_BAD_INPUT;
     struct foreign foreign;
     if (foreign_read(text, size, &input.options, &foreign)) {
-        status = judge(&input, &foreign);
+        status = input.edn ? edn_write(&input, &foreign) : EXIT_MET;
+        if (status == EXIT_MET) status = judge(&input, &foreign);
     } else {
         status =
             cli_error("%s:%" PRIu32 ":%" PRIu32 ": %s%s%s", input.path, foreign.error_line,

@@ -87,14 +87,19 @@ uint32_t builder_key_number(struct builder *b, int64_t number)
 
 uint32_t builder_process(struct builder *b, int64_t number)
 {
-    uint32_t process = number_intern(b->processes, b->small_processes, number);
-    while (process >= b->open_capacity) {
+    return number_intern(b->processes, b->small_processes, number);
+}
+
+uint32_t builder_thread(struct builder *b, int64_t number)
+{
+    uint32_t thread = number_intern(b->threads, b->small_threads, number);
+    while (thread >= b->open_capacity) {
         size_t capacity = b->open_capacity ? b->open_capacity * 2 : 64;
         b->open = xrealloc(b->open, capacity * sizeof *b->open);
         for (size_t i = b->open_capacity; i < capacity; i++) b->open[i] = NO_OPERATION;
         b->open_capacity = capacity;
     }
-    return process;
+    return thread;
 }
 
 static void scratch_append(struct builder *b, const char *text, size_t size)
@@ -229,6 +234,7 @@ static bool value_take(struct builder *b, struct op *op, const struct event *eve
         if (value->kind == DATUM_VECTOR || value->kind == DATUM_SET) {
             b->reads_many = true;
             op->count = 0;
+            op->seen = 1u + (uint64_t)(value->kind - DATUM_VECTOR); /* see answers_join */
             for (uint32_t i = 0; i < value->count; i++)
                 builder_element(b, op, builder_value_datum(b, op->key, &value->items[i]));
             return true;
@@ -272,9 +278,9 @@ static bool complete(struct builder *b, struct op *op, const struct event *event
 
 bool builder_event(struct builder *b, const struct event *event)
 {
-    uint32_t *open = &b->open[event->process];
+    uint32_t *open = &b->open[event->thread];
     size_t size;
-    const char *process = names_text(b->processes, event->process, &size);
+    const char *process = names_text(b->threads, event->thread, &size);
     if (event->type == EVENT_INVOKE) {
         if (*open != NO_OPERATION)
             builder_note(b, event->line,
@@ -329,6 +335,7 @@ void builder_init(struct builder *b, const struct foreign_options *options, stru
     b->keys = names_create();
     b->values = values_create();
     b->processes = names_create();
+    b->threads = names_create();
 }
 
 void builder_deinit(struct builder *b)
@@ -336,6 +343,7 @@ void builder_deinit(struct builder *b)
     names_destroy(b->keys);
     values_destroy(b->values);
     names_destroy(b->processes);
+    names_destroy(b->threads);
     free(b->items);
     free(b->elements);
     free(b->open);
@@ -367,6 +375,29 @@ static enum object_type type_guess(const struct builder *b)
     return OBJECT_REGISTER;
 }
 
+/* A register that held a vector was read like a list; its value is the vector's text. */
+static void answers_join(struct builder *b, enum object_type type)
+{
+    for (size_t i = 0; i < b->count && b->reads_many; i++) {
+        struct op *op = &b->items[i];
+        if (op->kind != OP_READ || op->has_seen || !op->seen) continue;
+        bool is_set = op->seen == 2;
+        op->seen = 0;
+        if (type != OBJECT_REGISTER) continue;
+        b->scratch_size = 0;
+        scratch_append(b, is_set ? "#{" : "[", is_set ? 2 : 1);
+        for (uint32_t e = 0; e < op->count; e++) {
+            uint64_t value = b->elements[op->elements + e];
+            const char *text = value == VALUE_NONE ? "nil" : values_name(b->values, value);
+            if (e) scratch_append(b, " ", 1);
+            scratch_append(b, text, strlen(text));
+        }
+        scratch_append(b, is_set ? "}" : "]", 1);
+        op->value = builder_value(b, op->key, b->scratch, b->scratch_size);
+        op->elements = op->count = 0;
+    }
+}
+
 static int by_invoke(const void *left, const void *right)
 {
     const struct op *a = left, *b = right;
@@ -378,6 +409,7 @@ bool builder_finish(struct builder *b)
 {
     struct ops *operations = &b->out->operations;
     operations->type = b->options->has_type ? b->options->type : type_guess(b);
+    answers_join(b, operations->type);
     if (operations->type == OBJECT_SET)
         for (size_t i = 0; i < b->count; i++)
             if (b->items[i].count > 1)

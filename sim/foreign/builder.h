@@ -8,19 +8,20 @@
 #include "sim/foreign/values.h"
 
 #define NO_OPERATION UINT32_MAX
-#define SMALL_NUMBERS 4096 /* keys and processes that are small numbers need no table */
+#define SMALL_NUMBERS 16384 /* keys and processes that are small numbers need no table */
 
 struct builder {
     struct foreign *out;
     const struct foreign_options *options;
-    struct history_names *keys, *processes;
-    uint32_t small_keys[SMALL_NUMBERS], small_processes[SMALL_NUMBERS]; /* id + 1; 0: not met */
+    struct history_names *keys, *processes, *threads;
+    uint32_t small_keys[SMALL_NUMBERS], small_processes[SMALL_NUMBERS],
+        small_threads[SMALL_NUMBERS]; /* id + 1; 0: not met */
     struct value_table *values;
     struct op *items;
     size_t count, capacity;
     uint64_t *elements;
     size_t elements_count, elements_capacity;
-    uint32_t *open; /* [processes] its latest open operation, NO_OPERATION */
+    uint32_t *open; /* [threads] its latest open operation, NO_OPERATION */
     size_t open_capacity;
     int64_t position; /* of the next event, in formats without a clock */
     char *scratch;    /* canonical text of a value */
@@ -48,6 +49,7 @@ uint32_t builder_key_datum(struct builder *b, const struct datum *datum);
 uint64_t builder_value(struct builder *b, uint32_t key, const char *text, size_t size);
 uint64_t builder_value_datum(struct builder *b, uint32_t key, const struct datum *datum);
 uint32_t builder_process(struct builder *b, int64_t number);
+uint32_t builder_thread(struct builder *b, int64_t number);
 struct op *builder_add(struct builder *b);
 void builder_element(struct builder *b, struct op *op, uint64_t value);
 
@@ -57,7 +59,10 @@ enum event_type { EVENT_INVOKE, EVENT_OK, EVENT_FAIL, EVENT_INFO };
 
 struct event {
     enum event_type type;
-    uint32_t process, line;
+    uint32_t
+        thread; /* what pairs invocation and completion: the number of the event's process */
+    uint32_t process; /* whose order the operation keeps: mostly the same number */
+    uint32_t line;
     enum op_kind kind;
     uint32_t key;
     const struct datum *value; /* NULL or nil: it says none */

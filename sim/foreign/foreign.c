@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "sim/foreign/builder.h"
+#include "sim/foreign/edn_write.h"
 
 const struct foreign_format foreign_formats[] = {
     {"jepsen-edn", "Jepsen's events as EDN maps, one a line or in a vector (Knossos, Elle, "
@@ -126,8 +127,10 @@ bool foreign_read(const char *text, size_t size, const struct foreign_options *g
     else
         is_read = line_readers[format](&b, text, size);
     if (is_read && format != FORMAT_HISTORY) {
-        out->operations.has_real_time =
-            format != FORMAT_PLUME && format != FORMAT_AWDIT && format != FORMAT_DBCOP;
+        bool has_no_time =
+            size > strlen(EDN_NO_TIME) && memcmp(text, EDN_NO_TIME, strlen(EDN_NO_TIME)) == 0;
+        out->operations.has_real_time = !has_no_time && format != FORMAT_PLUME &&
+                                        format != FORMAT_AWDIT && format != FORMAT_DBCOP;
         out->operations.has_clock = format == FORMAT_TEXT;
         is_read = builder_finish(&b);
     }

@@ -8,9 +8,13 @@
  * value of micro-operations [:r k nil] [:w k 1] [:append k 1]) is judged when it has one
  * operation; of more the first is remembered, and the caller says that it is out of scope.
  *
- * Whether values are [key value] is decided by the first operation that writes: add, write and
- * append of a vector of two; a compare-and-set whose second item is a vector. When a later
- * value is none, the vectors were plain values, and the file is read again that way.
+ * Whether values are [key value] is decided by the first operation that writes: a vector of
+ * two, or a compare-and-set whose second item is a vector; where only reads are met, by one
+ * that asks for [key nil]. When a later value is none, the vectors were plain values, and the
+ * file is read again that way.
+ *
+ * :session is ours (edn_write.c): the process whose order an operation keeps, where it had to
+ * be given another number. A first line EDN_NO_TIME says that the order of events is no time.
  */
 #include <string.h>
 
@@ -68,7 +72,8 @@ static bool is_vector(const struct datum *d, uint32_t count)
 
 static void look(struct shape *shape, struct builder *b, const struct datum *form)
 {
-    const struct datum *f = datum_get(form, "f"), *value = datum_get(form, "value");
+    const struct datum *f = datum_get(form, "f"), *value = datum_get(form, "value"),
+                       *type = datum_get(form, "type");
     const struct word *word = f ? word_find(f) : NULL;
     if (!word) return;
     if (datum_get(form, "key")) {
@@ -79,9 +84,18 @@ static void look(struct shape *shape, struct builder *b, const struct datum *for
     }
     if (!value || value->kind == DATUM_NIL) return;
     switch (word->kind) {
+    case OP_READ:
+        /* Plain reads ask for nothing. Not enough to decide, if writes say otherwise. */
+        shape->is_independent |= is_vector(value, 2) && value->items[1].kind == DATUM_NIL &&
+                                 type && datum_is(type, "invoke");
+        break;
     case OP_WRITE:
     case OP_ADD:
+    case OP_REMOVE:
     case OP_APPEND:
+    case OP_ENQUEUE:
+    case OP_ACQUIRE:
+    case OP_RELEASE:
         shape->is_independent = is_vector(value, 2);
         shape->is_decided = true;
         break;
@@ -158,7 +172,7 @@ static bool form_read(struct builder *b, struct shape *shape, const struct datum
         return builder_fail(b, form->line, form->column, "an event is a map; this is none");
     const struct datum *process = datum_get(form, "process"), *type = datum_get(form, "type"),
                        *f = datum_get(form, "f"), *value = datum_get(form, "value"),
-                       *key = datum_get(form, "key");
+                       *key = datum_get(form, "key"), *session = datum_get(form, "session");
     if (!type)
         return builder_fail(b, form->line, form->column,
                             "an event without :type (invoke, ok, fail or info)");
@@ -181,7 +195,9 @@ static bool form_read(struct builder *b, struct shape *shape, const struct datum
     if (!f && !is_transaction(f, value))
         return builder_fail(b, form->line, form->column,
                             "an event without :f: which operation is it?");
-    event.process = builder_process(b, process->number);
+    event.thread = builder_thread(b, process->number);
+    event.process = builder_process(b, session && session->kind == DATUM_INT ? session->number
+                                                                             : process->number);
     event.value = value;
     if (is_transaction(f, value)) {
         bool is_skipped;
@@ -213,8 +229,12 @@ static bool forms_read(struct builder *b, enum datum_syntax syntax, const char *
     bool is_read = true;
     datum_parser_init(&parser, syntax, text, size);
     datum_open(&parser);
+    bool was_refuted = shape->is_refuted;
     look_ahead(shape, b, parser);
-    if (shape->is_refuted) shape->is_independent = shape->is_refuted = false;
+    if (was_refuted) {
+        shape->is_independent = shape->is_refuted = false;
+        shape->is_decided = true;
+    }
     while (is_read && (did = datum_next(&parser, &form)) != 0) {
         if (did < 0)
             is_read =

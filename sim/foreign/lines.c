@@ -130,6 +130,7 @@ static bool log_line(struct builder *b, struct line *line)
                           .line = line->number,
                           .kind = kinds[k],
                           .key = builder_key(b, "", 0),
+                          .thread = builder_thread(b, process.number),
                           .process = builder_process(b, process.number)};
     did = datum_next(&parser, &value);
     bool has_value = did == 1 && value.kind != DATUM_WORD; /* not ":timed-out" */
@@ -294,6 +295,11 @@ static bool text_line(struct builder *b, struct line *line)
     if (is_cas) {
         size = word_take(line, &word);
         if (word_is(word, size, "fail")) {
+            if (complete == OP_OPEN) {
+                line->at = word;
+                return builder_fail(b, line->number, column(line),
+                                    "it never returned (inf), and yet it failed");
+            }
             op->result = b->options->failed_cas == FAILED_CAS_VOID ? RESULT_VOID : RESULT_FAIL;
             b->has_failed_cas = true;
         } else if (word_is(word, size, "?")) {
