@@ -12,7 +12,7 @@
 
 #include "engines/storage/lsm/lsm_internal.h"
 
-#define SCAN_EXPECTED 16384.0 /* bytes, of a scan whose length nobody knows */
+#define SCAN_EXPECTED 16384.0    /* bytes, of a scan whose length nobody knows */
 #define NEWEST (UINT64_MAX >> 2) /* before all versions of a key */
 
 /* ---- a run as one iterator ---- */
@@ -128,12 +128,11 @@ int lsm_run_iterate(struct lsm *lsm, const struct lsm_run *run, uint32_t readahe
 {
     struct run_iterator *r = allocator_alloc(lsm->base.host.allocator, sizeof(*r));
     if (!r) return -ENOMEM;
-    *r = (struct run_iterator){
-        .base = {.ops = &run_ops},
-        .lsm = lsm,
-        .run = run,
-        .readahead = readahead,
-        .expected = expected};
+    *r = (struct run_iterator){.base = {.ops = &run_ops},
+                               .lsm = lsm,
+                               .run = run,
+                               .readahead = readahead,
+                               .expected = expected};
     *out = &r->base;
     return 0;
 }
