@@ -116,8 +116,8 @@ uint64_t values_of_number(struct value_table *table, uint32_t key, int64_t numbe
 {
     if (number < TEXT_BASE + TEXT_PLACES) {
         char text[24];
-        return values_of_text(table, key, text,
-                              (size_t)snprintf(text, sizeof text, "%" PRId64, number));
+        int size = snprintf(text, sizeof text, "%" PRId64, number);
+        return values_of_text(table, key, text, (size_t)size);
     }
     struct near_place *near_place = NULL;
     if ((uint64_t)number < table->near_size) {
