@@ -327,9 +327,9 @@ static bool suspects_find(struct guarantees *g, enum guarantee guarantee)
         guess_try(g, guarantee);
         return memchr(g->is_suspect, 1, keys) != NULL;
     }
-    struct model_verdict convergent;
+    struct model_verdict convergent = {0};
     memset(g->is_suspect, 1, keys);
-    model_check(model_find("causal-convergent"), g->rf.operations, NULL, &convergent);
+    model_find("causal-convergent")->check(g->rf.operations, NULL, &convergent);
     bool holds = convergent.outcome == MODEL_HOLDS;
     model_verdict_deinit(&convergent);
     return !holds;

@@ -205,6 +205,8 @@ void model_check(const struct model *model, const struct ops *operations,
 {
     memset(verdict, 0, sizeof *verdict);
     model->check(operations, limits, verdict);
+    if (verdict->outcome == MODEL_VIOLATED)
+        witness_minimise(model, operations, limits, verdict);
 }
 
 void model_verdict_deinit(struct model_verdict *verdict)

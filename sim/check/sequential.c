@@ -299,9 +299,9 @@ static void sequential_deinit(struct sequential *q)
 static bool is_linearizable(const struct ops *operations, const struct model_limits *limits,
                             struct model_verdict *verdict)
 {
-    struct model_verdict quick;
+    struct model_verdict quick = {0};
     if (!operations->has_real_time) return false;
-    model_check(model_find("linearizable"), operations, limits, &quick);
+    model_find("linearizable")->check(operations, limits, &quick);
     bool holds = quick.outcome == MODEL_HOLDS;
     if (holds) verdict->memory_bytes = quick.memory_bytes;
     model_verdict_deinit(&quick);

@@ -16,6 +16,12 @@ void witness_edge(struct model_verdict *verdict, uint32_t from, uint32_t to,
 void witness_explain(struct model_verdict *verdict, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* Of a violated verdict: makes the witness the smallest set of operations found that violates
+ * the model by itself, with bounded work (minimise.c). When the set changes, explanation and
+ * edges are told anew; the counts stay those of the whole history. */
+void witness_minimise(const struct model *model, const struct ops *operations,
+                      const struct model_limits *limits, struct model_verdict *verdict);
+
 /* Text for explanations, from a ring of static storage: up to 8 live at a time. */
 /* "process 3's write of 17 to x (line 40)"; UINT32_MAX: "the initial state" */
 const char *say_operation(const struct ops *operations, uint32_t op);

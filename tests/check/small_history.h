@@ -15,6 +15,7 @@
 
 #include "sim/check/models.h"
 #include "sim/kernel/random.h"
+#include "tests/check/stands_alone.h"
 #include "tests/support/scale.h"
 
 #define OPS_MAX 7
@@ -160,6 +161,7 @@ static inline void small_compare(const char *model, bool (*definition)(const str
                      model, model_outcome_words[verdict.outcome], holds ? "holds" : "violated");
         }
         assert_true(holds || (verdict.witness_count && verdict.explanation));
+        if (!holds) assert_stands_alone(model_find(model), &c.ops, NULL, &verdict);
         held += holds;
         model_verdict_deinit(&verdict);
     }

@@ -20,6 +20,7 @@
 #include "sim/check/search.h"
 #include "sim/check/zones.h"
 #include "sim/kernel/random.h"
+#include "tests/check/stands_alone.h"
 #include "tests/support/scale.h"
 
 #define OPS_MAX 8
@@ -281,6 +282,7 @@ static size_t compare(enum object_type type, bool repeats, uint64_t histories)
         }
         assert_true(holds || verdict.witness_count > 0);
         assert_true(holds || verdict.explanation);
+        if (!holds) assert_stands_alone(model_find("linearizable"), &m.ops, NULL, &verdict);
         violated += !holds;
         model_verdict_deinit(&verdict);
     }
