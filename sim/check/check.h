@@ -57,7 +57,8 @@ struct check {
     const char *doc;    /* definition, one or two sentences */
     const char *source; /* paper, section; or incident */
     uint32_t needs;
-    bool is_safety; /* false: availability and other measures, never run unasked */
+    bool is_safety; /* false: availability, and consistency models, which not every scheme
+                       promises: never run unasked */
     void (*run)(const struct check_input *input, struct check_result *result);
 };
 extern const struct check check_table[]; /* ends with name NULL */

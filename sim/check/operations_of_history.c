@@ -16,6 +16,10 @@
  * A token under two keys is two values, as operations.h wants it: the second is then one that
  * nobody wrote there, and the models say so.
  *
+ * A session outlives a write whose answer it gave up waiting for, and that write may take effect
+ * after what the session did next. So such a write, where somebody has seen it, stands in a
+ * process of its own, behind nothing; where nobody has, it orders nothing anyway.
+ *
  * Ids are given in order of first sight, so they are the same in every run. Tables are open
  * addressed, at most half full and never iterated. Linear in the history.
  */
@@ -274,6 +278,32 @@ static void op_fill(struct op *op, struct history_operations_names *names,
     if (op->has_seen || from->status == HISTORY_STATUS_MISMATCH) op->result = RESULT_FAIL;
 }
 
+/* Gives each write without answer that was seen a process of its own. Returns how many
+ * processes there are then. */
+static uint32_t lost_writes_part(struct history_operations_names *names, struct op *items,
+                                 const uint32_t *sources, size_t count)
+{
+    uint32_t processes = names->processes.count;
+    bool *is_seen = xcalloc((size_t)names->values.count + 1, sizeof *is_seen);
+    for (size_t i = 0; i < count; i++) {
+        const struct op *op = &items[i];
+        if (op->kind == OP_READ && op->result == RESULT_OK) is_seen[op->value] = true;
+        if (op->kind == OP_COMPARE_AND_SET) is_seen[op->expected] = true;
+        if (op->has_seen) is_seen[op->seen] = true;
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct op *op = &items[i];
+        if (op->result != RESULT_UNKNOWN || op->value == VALUE_NONE || !is_seen[op->value])
+            continue;
+        op->process = processes++;
+        names->process_source = room(names->process_source, op->process,
+                                     &names->processes_capacity, sizeof *names->process_source);
+        names->process_source[op->process] = sources[i];
+    }
+    free(is_seen);
+    return processes;
+}
+
 void operations_of_history(struct history_operations *out, const struct history *history,
                            const uint32_t *lines)
 {
@@ -309,11 +339,12 @@ void operations_of_history(struct history_operations *out, const struct history 
         out->sources[count++] = (uint32_t)i;
         out->final_reads += from->final_read;
     }
+    uint32_t processes = lost_writes_part(names, items, out->sources, count);
     out->names = names;
     out->operations = (struct ops){.items = items,
                                    .count = count,
                                    .keys = keys,
-                                   .processes = names->processes.count,
+                                   .processes = processes,
                                    .values = (uint64_t)names->values.count + 1,
                                    .has_clock = true,
                                    .has_real_time = true,

@@ -147,5 +147,16 @@ void check_single_leader_per_term(const struct check_input *input, struct check_
 void check_single_writer(const struct check_input *input, struct check_result *result);
 void check_convergence(const struct check_input *input, struct check_result *result);
 void check_availability(const struct check_input *input, struct check_result *result);
+/* Consistency models (consistency.c). */
+void check_is_linearizable(const struct check_input *input, struct check_result *result);
+void check_is_sequential(const struct check_input *input, struct check_result *result);
+void check_is_causal_convergent(const struct check_input *input, struct check_result *result);
+void check_is_causal_memory(const struct check_input *input, struct check_result *result);
+void check_is_causal(const struct check_input *input, struct check_result *result);
+void check_is_pram(const struct check_input *input, struct check_result *result);
+void check_is_monotonic_writes(const struct check_input *input, struct check_result *result);
+void check_is_writes_follow_reads(const struct check_input *input, struct check_result *result);
+void check_is_regular(const struct check_input *input, struct check_result *result);
+void check_is_safe(const struct check_input *input, struct check_result *result);
 
 #endif

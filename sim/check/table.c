@@ -73,6 +73,51 @@ const struct check check_table[] = {
      "time during which somebody wanted one and nobody was served.",
      "Kingsbury, Jepsen; definition in sim/check/availability.c", CHECK_NEEDS_HISTORY, false,
      check_availability},
+    /* Consistency models: not every scheme promises them, so they are run where they are
+     * named. */
+    {"linearizable",
+     "Every operation takes effect at one instant between its invocation and its return, so a "
+     "read sees the last write before it. Counts keys.",
+     "Herlihy and Wing, Linearizability, ACM TOPLAS 12(3), 1990", CHECK_NEEDS_HISTORY, false,
+     check_is_linearizable},
+    {"sequential",
+     "One order of all operations, which keeps each session's own, explains all answers. "
+     "Deciding it may take too long: then the answer is unknown.",
+     "Lamport, How to make a multiprocessor computer that correctly executes multiprocess "
+     "programs, IEEE Transactions on Computers C-28(9), 1979",
+     CHECK_NEEDS_HISTORY, false, check_is_sequential},
+    {"causal_convergent",
+     "Causal, and all sessions agree on one order of the writes of a key (CCv).",
+     "Bouajjani, Enea, Guerraoui, Hamza, On verifying causal consistency, POPL 2017",
+     CHECK_NEEDS_HISTORY, false, check_is_causal_convergent},
+    {"causal_memory",
+     "Each session sees its causal past in one order that explains all that it saw (CM).",
+     "Ahamad, Neiger, Burns, Kohli, Hutto, Causal memory, Distributed Computing 9, 1995",
+     CHECK_NEEDS_HISTORY, false, check_is_causal_memory},
+    {"causal",
+     "Who sees an operation sees what that operation's session had seen before it (CC).",
+     "Bouajjani, Enea, Guerraoui, Hamza, On verifying causal consistency, POPL 2017",
+     CHECK_NEEDS_HISTORY, false, check_is_causal},
+    {"pram",
+     "Each session sees the writes of every other session in the order in which that one made "
+     "them.",
+     "Lipton and Sandberg, PRAM: a scalable shared memory, Princeton CS-TR-180-88, 1988",
+     CHECK_NEEDS_HISTORY, false, check_is_pram},
+    {"monotonic_writes",
+     "Who has seen a write of a session sees that session's earlier writes too.",
+     "Terry et al., Session guarantees for weakly consistent replicated data, PDIS 1994",
+     CHECK_NEEDS_HISTORY, false, check_is_monotonic_writes},
+    {"writes_follow_reads", "Who has seen a write sees what its writer had seen before it.",
+     "Terry et al., Session guarantees for weakly consistent replicated data, PDIS 1994",
+     CHECK_NEEDS_HISTORY, false, check_is_writes_follow_reads},
+    {"regular",
+     "A read sees the last write that ended before it began, or one that overlaps it.",
+     "Lamport, On interprocess communication, 1986; Shao et al., SIAM J. Comput. 40(1), 2011 "
+     "(MWReg weak)",
+     CHECK_NEEDS_HISTORY, false, check_is_regular},
+    {"safe",
+     "A read that overlaps no write sees the last one; what overlaps a write may see anything.",
+     "Lamport, On interprocess communication, 1986", CHECK_NEEDS_HISTORY, false, check_is_safe},
     {NULL, NULL, NULL, 0, false, NULL},
 };
 

@@ -200,7 +200,7 @@ static void print_stories(const struct run *run)
     }
     for (size_t i = 0; i < run->expectations_count && !told; i++) {
         const struct run_expectation *e = &run->expectations[i];
-        if (!e->check || !e->check->is_safety || !e->result.violations) continue;
+        if (!e->check || !e->result.violations) continue;
         print_story(run, e);
         told++;
     }
