@@ -281,15 +281,14 @@ static bool text(struct reader *r, const char **out, size_t *size)
         return true;
     }
     size_t count = *size;
+    bool is_copied = false;
     while (true) {
         if (r->scratch_capacity < count + 1) {
             r->scratch_capacity = (count + 1) * 2;
             r->scratch = xrealloc(r->scratch, r->scratch_capacity);
         }
-        if (*out == start) {
-            memcpy(r->scratch, start, count);
-            *out = r->scratch;
-        }
+        if (!is_copied) memcpy(r->scratch, start, count);
+        is_copied = true;
         if (r->at >= r->end || *r->at == '\n')
             return fail_at(r, start - 1, "text that does not end in its line");
         char c = *r->at++;
@@ -299,6 +298,7 @@ static bool text(struct reader *r, const char **out, size_t *size)
         if (c == '\\' && !escape(r, &c)) return false;
         r->scratch[count++] = c;
     }
+    *out = r->scratch;
     *size = count;
     return true;
 }
