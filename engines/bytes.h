@@ -116,6 +116,11 @@ static inline uint64_t get_u64(const unsigned char *p)
 
 /* XXH3, 64 bits, with a seed: the same on every machine, so it may stand on disk. */
 uint64_t bytes_hash(struct bytes bytes, uint64_t seed);
+#if defined(__x86_64__)
+#define BYTES_HASH_WIDE 1
+/* The same by AVX2, which the processor must have: what bytes_hash() takes for long inputs. */
+uint64_t bytes_hash_wide(struct bytes bytes, uint64_t seed);
+#endif
 
 /* CRC-32C (Castagnoli), as RFC 3720 B.4; crc32c(0, "123456789", 9) == 0xe3069283. Chain by
  * passing the previous result. */

@@ -9,6 +9,7 @@
 #include <errno.h>
 
 #include <cmocka.h>
+#include <xxhash.h>
 
 #include "engines/bytes.h"
 #include "engines/options.h"
@@ -65,6 +66,29 @@ static void test_crc32c_chains(void **state)
     uint32_t whole = crc32c(0, text, strlen(text));
     for (size_t cut = 0; cut <= strlen(text); cut++)
         assert_int_equal(crc32c(crc32c(0, text, cut), text + cut, strlen(text) - cut), whole);
+}
+
+/* ---- hashing ---- */
+
+/* By whichever registers: around the sizes at which XXH3 takes another path, and at the sizes
+ * of blocks and pages, it is the function of the library. */
+static void test_bytes_hash_is_xxh3_at_every_size(void **state)
+{
+    (void)state;
+    static unsigned char data[8300];
+    uint32_t x = 11;
+    for (size_t i = 0; i < sizeof(data); i++)
+        data[i] = (unsigned char)((x = x * 1664525 + 1013904223) >> 24);
+    for (size_t size = 0; size <= sizeof(data) - 3; size += size < 2100 ? 1 : 61)
+        for (size_t from = 0; from < 4; from += 3)
+            for (uint64_t seed = 0; seed < 2; seed++) {
+                uint64_t wide_seed = seed * UINT64_C(0x9E3779B97F4A7C15);
+                assert_true(bytes_hash(bytes_of(data + from, size), wide_seed) ==
+                            XXH3_64bits_withSeed(data + from, size, wide_seed));
+            }
+    /* What stands on disks must not change: a known answer too. */
+    memset(data, 'a', sizeof(data));
+    assert_true(bytes_hash(bytes_of(data, 0), 0) == UINT64_C(0x2d06800538d394c2));
 }
 
 /* ---- buffers ---- */
@@ -320,6 +344,7 @@ int main(void)
         cmocka_unit_test(test_crc32c_by_table_and_by_instruction_are_the_same),
         cmocka_unit_test(test_crc32c_of_long_data_is_the_same_by_table),
         cmocka_unit_test(test_crc32c_chains),
+        cmocka_unit_test(test_bytes_hash_is_xxh3_at_every_size),
         cmocka_unit_test(test_buffer_that_cannot_grow_keeps_what_it_has),
         cmocka_unit_test(test_buffer_holds_what_was_appended),
         cmocka_unit_test(test_bytes_compare_orders_as_memcmp_with_prefixes_first),
