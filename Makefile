@@ -14,6 +14,8 @@ export SCALE
 OPT_release := -O2
 OPT_debug   := -O0 -g
 OPT_san     := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+OPT_fuzz    := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+OPT_afl     := -O1 -g
 OPT    ?= $(OPT_$(VARIANT))
 BUILD  ?= build/$(VARIANT)
 PREFIX ?= /usr/local
@@ -23,7 +25,7 @@ WARN   := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werro
 STRICT := -std=gnu11 -ffp-contract=off -fno-fast-math -fno-strict-aliasing -I. -MMD -MP
 LIBS   := -lcyaml -lyaml -ljansson -lxxhash -lm
 comma  := ,
-SANLD  := $(if $(filter san,$(VARIANT)),-fsanitize=address$(comma)undefined,)
+SANLD  := $(if $(filter san fuzz,$(VARIANT)),-fsanitize=address$(comma)undefined,)
 
 SRC   := $(filter-out sim/cli/main.c,$(wildcard engines/*.c engines/*/*.c engines/*/*/*.c sim/*/*.c reports/*.c))
 OBJ   := $(SRC:%.c=$(BUILD)/%.o)
@@ -57,7 +59,24 @@ $(BUILD)/faultline: $(BUILD)/sim/cli/main.o $(BUILD)/libfaultline.a
 
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(SUPPORT) $(BUILD)/libfaultline.a
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(OPT) $(SANLD) $< $(SUPPORT) $(BUILD)/libfaultline.a $(LDFLAGS) $(LIBS) -lcmocka -lm -o $@
+	$(Q)$(CC) $(CFLAGS) $(OPT) $(SANLD) $(filter %.o %.a,$^) $(LDFLAGS) $(LIBS) -lcmocka -lm -o $@
+
+# The targets of the fuzzers: replayed by a test, and driven by libFuzzer (VARIANT=fuzz) or AFL++ (VARIANT=afl); see tests/fuzz.sh.
+FUZZERS  := scenario foreign history image quantity
+FUZZ_OBJ := $(BUILD)/tests/fuzz/targets.o $(BUILD)/tests/fuzz/image.o
+FUZZ_LD  := -Wl,--wrap=crc32c
+$(BUILD)/tests/fuzz/test_corpus: $(FUZZ_OBJ)
+$(BUILD)/tests/fuzz/test_corpus: LDFLAGS += $(FUZZ_LD)
+
+$(BUILD)/fuzz/seeds: $(BUILD)/tests/fuzz/seeds.o $(FUZZ_OBJ) $(BUILD)/libfaultline.a
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(OPT) $(SANLD) $^ $(FUZZ_LD) $(LDFLAGS) $(LIBS) -o $@
+
+$(FUZZERS:%=$(BUILD)/fuzz/fuzz_%): $(BUILD)/fuzz/fuzz_%: tests/fuzz/fuzz_main.c $(FUZZ_OBJ) $(BUILD)/libfaultline.a
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(OPT) $(WARN) $(STRICT) -DFUZZ_TARGET=fuzz_$* -fsanitize=fuzzer $(SANLD) $(filter %.c %.o %.a,$^) $(FUZZ_LD) $(LDFLAGS) $(LIBS) -o $@
+
+fuzzers: $(FUZZERS:%=$(BUILD)/fuzz/fuzz_%) $(BUILD)/fuzz/seeds
 
 # ---- set-up: what a run needs, what its plots need, what the tests need ----
 
@@ -99,6 +118,11 @@ bench: all ## measures the event kernel and the storage engines (on DIR)
 bench-peers: all ## the engines against the best of others, on DIR
 	@tests/peers.sh $(DIR)
 
+SECONDS ?= 10
+TARGETS ?= $(FUZZERS)
+fuzz: ## every parser under libFuzzer for SECONDS=10 each (and AFL++, where it is installed); TARGETS="foreign image"
+	@MAKE="$(MAKE)" tests/fuzz.sh $(SECONDS) $(TARGETS)
+
 lint: ## include arrows, banned calls, format, cppcheck
 	@tests/lint.sh
 
@@ -116,6 +140,6 @@ install: all ## installs faultline and its scenarios below PREFIX
 clean: ## removes build/ and results/
 	rm -rf build results
 
-.PHONY: help all tests deps demo check soak bench bench-peers lint golden format install clean
+.PHONY: help all tests fuzz fuzzers deps demo check soak bench bench-peers lint golden format install clean
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

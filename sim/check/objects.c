@@ -55,7 +55,7 @@ static uint64_t content_hash(const unsigned char *data, size_t size)
         hash = mix64(hash ^ word);
     }
     uint64_t tail = 0;
-    memcpy(&tail, data, size);
+    if (size) memcpy(&tail, data, size); /* nothing may be NULL */
     return mix64(hash ^ tail);
 }
 

@@ -259,8 +259,7 @@ static enum op_kind kind_of(enum history_type type)
 static void op_fill(struct op *op, struct history_operations_names *names,
                     const struct history_op *from)
 {
-    const uint64_t *values = names->history->values + from->values_start;
-    uint64_t seen = from->values_count ? values[0] : 0;
+    uint64_t seen = from->values_count ? names->history->values[from->values_start] : 0;
     op->kind = (uint8_t)kind_of((enum history_type)from->type);
     op->invoke = from->invoke_ns;
     op->complete = from->outcome == OUTCOME_UNKNOWN ? OP_OPEN : from->return_ns;

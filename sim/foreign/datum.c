@@ -113,9 +113,8 @@ static int parse(struct datum_parser *p, struct datum *out, int depth);
 
 static int parse_string(struct datum_parser *p, struct datum *out)
 {
-    const char *start = p->at++;
     out->kind = DATUM_STRING;
-    out->text = p->at;
+    out->text = ++p->at;
     for (; p->at < p->end && *p->at != '"'; p->at++) {
         if (*p->at == '\\') p->at++;
         if (p->at < p->end && *p->at == '\n') {
@@ -125,8 +124,10 @@ static int parse_string(struct datum_parser *p, struct datum *out)
         }
     }
     if (p->at >= p->end) {
-        p->at = start;
-        return fail(p, start, "a string that does not end");
+        fail(p, p->at, "a string that does not end");
+        p->error_line = out->line; /* where it begins, maybe lines above */
+        p->error_column = out->column;
+        return -1;
     }
     out->count = (uint32_t)(p->at - out->text);
     p->at++;

@@ -321,7 +321,7 @@ struct record *file_write(struct disk *disk, struct inode *inode, uint64_t offse
                    .size_before = inode->size,
                    .size_after = max_u64(inode->size, end),
                    .old_size = old_size,
-                   .old = copy_bytes(inode->data + (old_size ? offset : 0), old_size),
+                   .old = old_size ? copy_bytes(inode->data + offset, old_size) : NULL,
                });
     file_reserve(inode, end);
     memcpy(inode->data + offset, data.data, data.size);
