@@ -14,7 +14,8 @@ export SCALE
 OPT_release := -O2
 OPT_debug   := -O0 -g
 OPT_san     := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
-OPT_fuzz    := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+# (clang calls NULL + 0 an overflow of pointers, which every empty slice is.)
+OPT_fuzz    := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize=pointer-overflow -fno-sanitize-recover=all
 OPT_afl     := -O1 -g
 OPT    ?= $(OPT_$(VARIANT))
 BUILD  ?= build/$(VARIANT)
@@ -59,7 +60,7 @@ $(BUILD)/faultline: $(BUILD)/sim/cli/main.o $(BUILD)/libfaultline.a
 
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(SUPPORT) $(BUILD)/libfaultline.a
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(OPT) $(SANLD) $(filter %.o %.a,$^) $(LDFLAGS) $(LIBS) -lcmocka -lm -o $@
+	$(Q)$(CC) $(CFLAGS) $(OPT) $(SANLD) $(filter %.o,$^) $(filter %.a,$^) $(LDFLAGS) $(LIBS) -lcmocka -lm -o $@
 
 # The targets of the fuzzers: replayed by a test, and driven by libFuzzer (VARIANT=fuzz) or AFL++ (VARIANT=afl); see tests/fuzz.sh.
 FUZZERS  := scenario foreign history image quantity

@@ -72,7 +72,8 @@ static uint64_t intern(struct objects *objects, const unsigned char *data, size_
     size_t mask = objects->table_capacity - 1;
     for (size_t i = hash & mask; objects->table[i]; i = (i + 1) & mask) {
         const struct content *c = &objects->contents[objects->table[i] - 1];
-        if (c->size == size && memcmp(objects->bytes + c->start, data, size) == 0)
+        if (c->size == size &&
+            (size == 0 || memcmp(objects->bytes + c->start, data, size) == 0))
             return objects->table[i] - 1;
     }
     if (objects->bytes_size + size > objects->bytes_capacity) {

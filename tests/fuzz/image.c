@@ -71,6 +71,27 @@ static struct disk *quick_disk(void)
     return disk;
 }
 
+/* Sizes so small that a few records fill anything; what an engine does not take stays at its
+ * default. The caller frees it. */
+static void *small_options(const struct engine_ops *ops)
+{
+    static const char *const sizes[][2] = {
+        {"segment_size", "512B"}, {"memtable_size", "512B"}, {"table_size", "512B"},
+        {"block_size", "128B"},   {"page_size", "512B"},     {"wal_size", "1KiB"},
+        {"level_base", "512B"},   {"fanout", "2"},           {"l0_trigger", "2"},
+        {"cache_size", "512B"},   {"merge_segments", "2"},   {"merge_threshold", "10%"},
+    };
+    const char *why;
+    char *options = malloc(ops->options_size + 1);
+    options_default(ops->options, ops->options_count, options, ops->options_size);
+    for (size_t i = 0; i < ops->options_count; i++)
+        for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++)
+            if (strcmp(ops->options[i].name, sizes[s][0]) == 0)
+                (void)option_set(&ops->options[i], sizes[s][1],
+                                 options + ops->options[i].offset, &why);
+    return options;
+}
+
 /* ---- bytes to files ---- */
 
 static bool is_plain(const char *name)
@@ -166,15 +187,17 @@ int fuzz_image(const uint8_t *data, size_t size)
     struct buffer text = {.allocator = &heap};
     struct engine_host host = {vfs, &heap, check_failed, NULL, &text};
     struct engine_inspector inspector = {found, NULL, true};
+    void *options = small_options(ops);
     files_make(vfs, data + 1, size - 1);
     engine_recognise(vfs, "data", &other);
     engine_inspect(ops, &host, "data", &inspector);
     for (int i = 0; i < 2; i++) {
         struct engine *engine;
-        if (engine_open(ops, &host, "data", NULL, &engine)) break;
+        if (engine_open(ops, &host, "data", options, &engine)) break;
         use(engine);
         engine_close(engine);
     }
+    free(options);
     buffer_deinit(&text);
     FUZZ_CHECK(heap_bytes == 0);
     is_believing = false;
@@ -228,7 +251,8 @@ void image_make(uint8_t head, struct buffer *out)
     struct vfs *vfs = disk_vfs(disk);
     struct engine_host host = {vfs, &heap, check_failed, NULL, NULL};
     struct engine *engine;
-    FUZZ_CHECK(engine_open(ops, &host, "data", NULL, &engine) == 0);
+    void *options = small_options(ops);
+    FUZZ_CHECK(engine_open(ops, &host, "data", options, &engine) == 0);
     for (int i = 0; i < 60; i++) {
         char key[16], value[40];
         bool more;
@@ -245,10 +269,11 @@ void image_make(uint8_t head, struct buffer *out)
             for (more = true; more;) FUZZ_CHECK(engine_maintain(engine, 4096, 0, &more) == 0);
         if (i == 40) {
             engine_close(engine);
-            FUZZ_CHECK(engine_open(ops, &host, "data", NULL, &engine) == 0);
+            FUZZ_CHECK(engine_open(ops, &host, "data", options, &engine) == 0);
         }
     }
     engine_close(engine);
+    free(options);
     put_bytes(out, &head, 1);
     struct packing packing = {vfs, "data", out};
     FUZZ_CHECK(vfs_list(vfs, "data", pack, &packing) == 0);
