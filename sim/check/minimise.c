@@ -43,6 +43,7 @@
 #define WORK_MAX UINT64_C(3000000) /* operations judged and configurations visited */
 #define WORK_START_MAX UINT64_C(4000000)
 #define STATES_MAX UINT64_C(50000) /* of the search of one trial */
+#define EDGES_OF 24u               /* operations: of more, all orders are no help */
 #define NONE UINT32_MAX
 
 struct minimise {
@@ -525,6 +526,80 @@ static void chunks_leave(struct minimise *m)
     }
 }
 
+/* ---- the order that is forced ---- */
+
+static bool has_edge(const struct model_verdict *verdict, size_t from, size_t to)
+{
+    for (size_t i = 0; i < verdict->edges_count; i++)
+        if (verdict->edges[i].from == from && verdict->edges[i].to == to &&
+            verdict->edges[i].reason != REASON_OVERWRITTEN)
+            return true;
+    return false;
+}
+
+/* What each process did in turn, and with is_timed what had returned before another began;
+ * but for what follows from two of these. */
+static void edges_of_time(const struct ops *operations, struct model_verdict *verdict,
+                          bool is_timed)
+{
+    const struct op *items = operations->items;
+    const size_t *set = verdict->witness, count = verdict->witness_count;
+    for (size_t i = 0; i < count; i++)
+        for (size_t j = 0; j < count; j++) {
+            const struct op *a = &items[set[i]], *b = &items[set[j]];
+            bool is_session = i < j && a->process == b->process, is_between = false;
+            if (!is_session && !(is_timed && a->complete < b->invoke)) continue;
+            for (size_t k = 0; k < count && !is_between; k++) {
+                const struct op *c = &items[set[k]];
+                is_between = is_timed ? a->complete < c->invoke && c->complete < b->invoke
+                                      : k > i && k < j && c->process == a->process;
+            }
+            if (!is_between)
+                witness_edge(verdict, (uint32_t)set[i], (uint32_t)set[j],
+                             is_session ? REASON_SESSION : REASON_REAL_TIME);
+        }
+}
+
+/* Whose value was seen, where that is one; and with is_bare what that puts behind it: a write
+ * that comes after the one that was seen. */
+static void edges_of_values(const struct ops *operations, struct model_verdict *verdict,
+                            bool is_bare)
+{
+    const struct op *items = operations->items;
+    const size_t *set = verdict->witness, count = verdict->witness_count;
+    for (size_t i = 0; i < count; i++) {
+        uint64_t value;
+        uint32_t writer = NONE, writers = 0;
+        if (!rests_on(&items[set[i]], &value)) continue;
+        for (size_t j = 0; j < count; j++) {
+            const struct op *op = &items[set[j]];
+            if (j == i || !changes(op) || op->key != items[set[i]].key) continue;
+            if (writes_value(op) != value) continue;
+            writer = (uint32_t)set[j];
+            writers++;
+        }
+        if (writers != (value != VALUE_NONE)) continue;
+        witness_edge(verdict, writer, (uint32_t)set[i], REASON_READS_FROM);
+        for (size_t j = 0; is_bare && j < count; j++) {
+            const struct op *op = &items[set[j]];
+            if (j != i && changes(op) && op->key == items[set[i]].key && set[j] != writer &&
+                items[set[i]].result == RESULT_OK && op->result == RESULT_OK &&
+                (writer == NONE || has_edge(verdict, writer, set[j])))
+                witness_edge(verdict, (uint32_t)set[i], (uint32_t)set[j], REASON_OVERWRITTEN);
+        }
+    }
+}
+
+/* Adds to what the checker said what a reader needs to follow it. */
+static void edges_derive(const struct ops *operations, struct model_verdict *verdict)
+{
+    bool is_bare = verdict->edges_count == 0;
+    if (verdict->witness_count > EDGES_OF) return;
+    if (is_bare || !operations->has_real_time)
+        edges_of_time(operations, verdict, operations->has_real_time);
+    if (operations->type == OBJECT_REGISTER) edges_of_values(operations, verdict, is_bare);
+}
+
 /* ---- the verdict ---- */
 
 static bool is_same_set(const struct minimise *m, const struct model_verdict *verdict)
@@ -581,6 +656,7 @@ void witness_minimise(const struct model *model, const struct ops *operations,
         }
         chunks_leave(&m);
         if (!is_same_set(&m, verdict)) verdict_replace(&m, verdict);
+        edges_derive(operations, verdict);
     }
     model_verdict_deinit(&m.verdict);
     free(m.set);

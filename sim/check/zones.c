@@ -328,13 +328,17 @@ static void zones_conflict(struct zones *zones, uint32_t i, uint32_t j,
     const struct cluster *a = &zones->clusters[i], *b = &zones->clusters[j];
     uint32_t ops[] = {a->f_by, a->s_by, b->f_by, b->s_by, a->write, b->write};
     witness_set(verdict, operations, ops, 6);
-    /* An operation of a returned before one of b began, and the other way round. */
-    witness_edge(verdict, a->f_by, b->s_by, REASON_REAL_TIME);
-    witness_edge(verdict, b->f_by, a->s_by, REASON_REAL_TIME);
-    witness_edge(verdict, b->s_by, b->f_by, REASON_DERIVED);
-    witness_edge(verdict, a->s_by, a->f_by, REASON_DERIVED);
     const struct cluster *first = a, *second = b;
     if (a->f > b->f) first = b, second = a;
+    /* An operation of the first returned before one of the second began: so all of the first
+     * come before the second's write; and the other way round. */
+    witness_edge(verdict, first->write, first->s_by, REASON_READS_FROM);
+    witness_edge(verdict, first->write, first->f_by, REASON_READS_FROM);
+    witness_edge(verdict, second->write, second->s_by, REASON_READS_FROM);
+    witness_edge(verdict, second->write, second->f_by, REASON_READS_FROM);
+    witness_edge(verdict, first->f_by, second->s_by, REASON_REAL_TIME);
+    witness_edge(verdict, second->f_by, first->s_by, REASON_REAL_TIME);
+    witness_edge(verdict, first->s_by, second->write, REASON_OVERWRITTEN);
     if (first->s_by != NONE && operations->items[first->s_by].kind == OP_READ &&
         second->f_by != NONE)
         witness_explain(verdict, "%s saw %s, although %s had put %s in its place before.",

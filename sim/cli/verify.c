@@ -16,6 +16,7 @@
 
 #include "sim/campaign/run.h"
 #include "sim/check/lattice.h"
+#include "sim/check/picture.h"
 #include "sim/cli/cli.h"
 #include "sim/foreign/edn_write.h"
 #include "sim/foreign/foreign.h"
@@ -26,7 +27,7 @@
 #define FILE_MAX (UINT64_C(8) << 30)
 
 struct verify_input {
-    const char *path, *model, *type, *edn;
+    const char *path, *model, *type, *edn, *picture;
     struct foreign_options options;
     struct model_limits limits;
     bool json;
@@ -66,6 +67,8 @@ static const struct argp_option verify_argp_options[] = {
      "bounded-staleness: a read may miss K writes, and see what was replaced at most MS ago",
      0},
     {"memory", 'M', "MIB", 0, "of the checker, at most (1024)", 0},
+    {"picture", 'p', "FILE.svg", 0,
+     "draws the verdict: a lane a process, the contradiction in red", 0},
     {"edn", 'e', "FILE", 0,
      "writes the history as Jepsen's events too, for Knossos, Elle and Porcupine", 0},
     {"json", 'j', NULL, 0, "prints one JSON object", 0},
@@ -104,6 +107,7 @@ static error_t verify_option(int key, char *argument, struct argp_state *state)
     case 't': input->type = argument; return 0;
     case 'j': input->json = true; return 0;
     case 'e': input->edn = argument; return 0;
+    case 'p': input->picture = argument; return 0;
     case 's': {
         char *comma = strchr(argument, ',');
         uint64_t ms = 0;
@@ -184,6 +188,20 @@ static char *file_read(const char *path, size_t *size)
 }
 
 /* ---- as EDN ---- */
+
+static int picture_write(const struct verify_input *input, const struct foreign *foreign,
+                         const struct model *model, const struct model_verdict *verdict)
+{
+    FILE *out = fopen(input->picture, "w");
+    if (!out) return cli_error("%s: %s", input->picture, strerror(errno));
+    char source[256];
+    snprintf(source, sizeof source, "%.180s, %s", input->path, foreign->format);
+    char *svg = picture_svg(&foreign->operations, model, verdict, source);
+    bool is_written = fputs(svg, out) >= 0;
+    free(svg);
+    if (fclose(out) || !is_written) return cli_error("%s: %s", input->picture, strerror(errno));
+    return EXIT_MET;
+}
 
 static int edn_write(const struct verify_input *input, const struct foreign *foreign)
 {
@@ -412,7 +430,9 @@ static int judge(const struct verify_input *input, struct foreign *foreign)
     double seconds = now() - started;
     (input->json ? print_json : print_text)(input, foreign, model, &verdict, seconds);
     enum model_outcome outcome = verdict.outcome;
+    int status = input->picture ? picture_write(input, foreign, model, &verdict) : EXIT_MET;
     model_verdict_deinit(&verdict);
+    if (status) return status;
     return outcome == MODEL_HOLDS      ? EXIT_MET
            : outcome == MODEL_VIOLATED ? EXIT_NOT_MET
                                        : EXIT_UNDECIDED;
