@@ -29,9 +29,7 @@
 
 #define BENCH_KEY_SIZE 16u
 #define BENCH_VALUE_SIZE_MAX 65536u
-#define BENCH_KEYS_MAX                                                                         \
-    UINT64_C(100000000) /* their operations take 800 MB beside the engine                      \
-                         */
+#define BENCH_KEYS_MAX UINT64_C(100000000) /* their operations take 800 MB beside the engine */
 
 /* ---- workloads ---- */
 

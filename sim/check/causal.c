@@ -1,14 +1,15 @@
 /* Causal consistency, weak (CC) and convergent (CCv), of registers whose written values are all
  * different (Bouajjani, Enea, Guerraoui, Hamza, "On verifying causal consistency", POPL 2017).
  *
- * so is the order within a process, rf joins a write to the reads of its value, co = (so +
- * rf)+. With unique values rf is known, and
+ * so is the order within a process, rf joins a write to the reads of its value, and
+ * co = (so + rf)+. With unique values rf is known, and
  *
  *   CC   holds iff no read saw what nobody wrote (C1: reads_from_init), co has no cycle (C2),
- * and no write of x other than rf(r) lies between rf(r) and a read r of x in co (C3); the
- * initial value is a write before all others. CCv  holds iff CC does, and co stays without
- * cycle (C4) when u -> rf(r) is added for every write u of x with u co r, u != rf(r): all
- * processes can agree on one order of writes that explains what each saw.
+ *        and no write of x other than rf(r) lies between rf(r) and a read r of x in co (C3);
+ *        the initial value is a write before all others.
+ *   CCv  holds iff CC does, and co stays without cycle (C4) when u -> rf(r) is added for every
+ *        write u of x with u co r, u != rf(r): all processes can agree on one order of writes
+ *        that explains what each saw.
  *
  * Method, O(n k) for n operations of k processes. Operations are visited in an order of co
  * (close to their order in time, for the cache's sake). Each process carries a clock, clock[s]

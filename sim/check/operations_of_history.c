@@ -16,9 +16,9 @@
  * A token under two keys is two values, as operations.h wants it: the second is then one that
  * nobody wrote there, and the models say so.
  *
- * A session outlives a write whose answer it gave up waiting for, and that write may take effect
- * after what the session did next. So such a write, where somebody has seen it, stands in a
- * process of its own, behind nothing; where nobody has, it orders nothing anyway.
+ * A session outlives a write whose answer it gave up waiting for, and that write may take
+ * effect after what the session did next. So such a write, where somebody has seen it, stands
+ * in a process of its own, behind nothing; where nobody has, it orders nothing anyway.
  *
  * Ids are given in order of first sight, so they are the same in every run. Tables are open
  * addressed, at most half full and never iterated. Linear in the history.

@@ -8,10 +8,11 @@
  * have come after it, and an unknown write may have come at any time.
  *
  *   read_your_writes   a read in a session returned something older than a write of that
- * session which was acknowledged before the read was invoked. monotonic_reads    a read in a
- * session returned something older than what an earlier read of the session had returned, or
- * returned for a second time a value that another value had replaced in the session's eyes (v,
- * then v', then v: a token takes effect once, so no order has it so).
+ *                      session which was acknowledged before the read was invoked.
+ *   monotonic_reads    a read in a session returned something older than what an earlier read
+ *                      of the session had returned, or returned for a second time a value that
+ *                      another value had replaced in the session's eyes (v, then v', then v: a
+ *                      token takes effect once, so no order has it so).
  *
  * Counted in reads. A read that violates monotonic_reads does not count as seen, so that in
  * new, old, new, old only the two old ones are counted. Siblings: one value that is not older

@@ -73,12 +73,14 @@
  *       before a newer meta is durable.
  *   I2  A meta is written when everything it refers to is durable; the other meta stays.
  *   I3  A page is written once. What changes afterwards gets another place and stamp, so
- * (place, stamp) names a content. I4  A pointer names the stamp of the page that it means: a
- * page that is whole but another one (a lost or misplaced write) is damage, and found. I5 Bytes
- * of the active segment beyond `size` are nobody's: `size` moves when the write (and the sync,
- * when asked) has succeeded. I6  A segment is durable to its end before the next one holds a
- * record. I7  `synced` in a record is true when written. A break of the chain is a torn write,
- * and cut, unless a record behind it claims more than was there before it, or a later segment
+ *       (place, stamp) names a content.
+ *   I4  A pointer names the stamp of the page that it means: a page that is whole but another
+ *       one (a lost or misplaced write) is damage, and found.
+ *   I5  Bytes of the active segment beyond `size` are nobody's: `size` moves when the write
+ *       (and the sync, when asked) has succeeded.
+ *   I6  A segment is durable to its end before the next one holds a record.
+ *   I7  `synced` in a record is true when written. A break of the chain is a torn write, and
+ *       cut, unless a record behind it claims more than was there before it, or a later segment
  *       holds one: then it is rot. close() leaves a mark when all is synced and unclaimed.
  *   I8  The map of a meta is exactly what its tree reaches: live bits, taken at the seal.
  *   I9  All that can fail comes before the log is written, and changes no content; what comes

@@ -8,7 +8,7 @@
  *
  * I7  With `index: memory` the index holds exactly the live keys of [0, end), and of each the
  *     place, size and CRC of its value. It is built at open from batches that have proven
- * whole, and moves with `end`: when the write has succeeded, never before.
+ *     whole, and moves with `end`: when the write has succeeded, never before.
  *
  * Either way a value is checked before it is returned: without an index its whole batch, and
  * all others; with one, the value's bytes against the CRC that memory keeps since they were

@@ -1,8 +1,9 @@
 /* Flush: a full memtable becomes a run of level 0.
  *
  *     switch, in a write      a new log and its name are made, the old one is sealed and
- * synced, the new one gets its header; writes go on in a new memtable at once IDLE --> BUILD
- * --> SYNC --> SWITCH --> IDLE
+ *                             synced, the new one gets its header; writes go on in a new
+ *                             memtable at once
+ *     IDLE --> BUILD --> SYNC --> SWITCH --> IDLE
  *
  * BUILD encodes entries until some 64 KiB are due, and writes them: a slice. Of each key only
  * the newest version goes into the table: who needs an older one is a cursor, and it holds the

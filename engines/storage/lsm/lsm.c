@@ -32,17 +32,19 @@
  *       than X: then it is rot, -EBADMSG. close() leaves a mark, a record without items, when
  *       all is synced and no record says so yet.
  *   L4  A log ends with a seal, which is written when the next log's name is durable; that
- * one's header is written, and synced, when all of the log is, and before any record of its
- * own. So a log before one with a header breaks by rot alone, as does a header with anything
- *       behind it; and a sealed log without one behind it has lost that.
+ *       one's header is written, and synced, when all of the log is, and before any record of
+ *       its own. So a log before one with a header breaks by rot alone, as does a header with
+ *       anything behind it; and a sealed log without one behind it has lost that.
  *   L5  A write is acknowledged as synced only when the name of its log is durable.
  *   L6  A table is durable, contents and name, before a manifest lists it; any break in it is
  *       rot.
  *   L7  The manifest is replaced whole, by rename, and says in one step which tables there are
  *       and which logs are done with. A log or table that it does not need is unlinked only
- * when it is durable. L8  Of two entries of a key, the newer stands in an earlier memtable,
- * level or run. Who finds one needs to look no further. L9  Bytes of the log beyond `size` are
- * nobody's: `size` moves when the write (and the sync, when asked) has succeeded.
+ *       when it is durable.
+ *   L8  Of two entries of a key, the newer stands in an earlier memtable, level or run. Who
+ *       finds one needs to look no further.
+ *   L9  Bytes of the log beyond `size` are nobody's: `size` moves when the write (and the sync,
+ *       when asked) has succeeded.
  *
  * CRASH, by what was cut
  *   a batch                    its record is not whole: cut at open (L1, L3)

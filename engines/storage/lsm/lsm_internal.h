@@ -13,9 +13,9 @@
 #define LSM_VALUE_SIZE_MAX (16u << 20)
 #define LSM_BATCH_MAX (1u << 30) /* bytes of one batch in the log */
 #define LSM_LEVELS 20u /* TIERED with a fanout of 2: 2^20 memtables before the last fills */
-#define LSM_IO                                                                                 \
-    (64u << 10) /* a flush, compaction or long scan moves so much at once: more gains          \
-                   nothing, and ten inputs of it still stay in the second-level cache */
+/* A flush, compaction or long scan moves so much at once: more gains nothing, and ten inputs of
+ * it still stay in the second-level cache. */
+#define LSM_IO (64u << 10)
 #define LSM_MEMORY_FILTER 64u  /* bytes of a memtable for one of its filter */
 #define LSM_KEPT_BUFFER 16384u /* capacity that scratch buffers keep between calls */
 #define LSM_NUMBER_FORMAT "%08llx"

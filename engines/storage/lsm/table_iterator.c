@@ -6,10 +6,11 @@
  *
  *     user read    by way of the cache while the next window would be less than two blocks,
  *                  or when the block is cached; else by a window. The first window behind a
- * seek is what the caller expects to need (nothing, unless told), each next one twice as large,
- * up to `readahead`: a short scan reads little, a long one in big pieces. readahead 0: all by
- * way of the cache. other        always by full windows, never by the cache: a compaction reads
- * everything once.
+ *                  seek is what the caller expects to need (nothing, unless told), each next
+ *                  one twice as large, up to `readahead`: a short scan reads little, a long one
+ *                  in big pieces. readahead 0: all by way of the cache.
+ *     other        always by full windows, never by the cache: a compaction reads everything
+ *                  once.
  *
  * A block is checked when the iterator enters it. Entries are decoded one by one; the key is
  * built in `key`, the value stays where it is. previous() goes back to the restart point before

@@ -8,8 +8,8 @@
  *
  *     record   0       4   CRC-32C of [4, end), seeded with the CRC of (number 8, offset 8)
  *              4       4   CRC of the record before; of the header, for the first
- *              8       1   bit 0: a claim follows; bit 1: a time follows; bit 2: a seal: the
- * log ends here, and the next one's name is durable
+ *              8       1   bit 0: a claim follows; bit 1: a time follows; bit 2: a seal:
+ *                          the log ends here, and the next one's name is durable
  *              ..      4   claim: bytes of this log that were durable when it was written
  *              ..      8   time: now_ns of the write; present when the batch deletes
  *              ..      var size of the items
