@@ -65,7 +65,7 @@ $(BUILD)/tests/%: $(BUILD)/tests/%.o $(SUPPORT) $(BUILD)/libfaultline.a
 # The targets of the fuzzers: replayed by a test, and driven by libFuzzer (VARIANT=fuzz) or AFL++ (VARIANT=afl); see tests/fuzz.sh.
 FUZZERS  := scenario foreign history image quantity
 FUZZ_OBJ := $(BUILD)/tests/fuzz/targets.o $(BUILD)/tests/fuzz/image.o
-FUZZ_LD  := -Wl,--wrap=crc32c
+FUZZ_LD  := -Wl,--wrap=crc32c -Wl,--wrap=bytes_hash
 $(BUILD)/tests/fuzz/test_corpus: $(FUZZ_OBJ)
 $(BUILD)/tests/fuzz/test_corpus: LDFLAGS += $(FUZZ_LD)
 

@@ -21,6 +21,7 @@
 #include <string.h>
 
 #include "sim/kernel/check.h"
+#include "sim/kernel/nearest.h"
 #include "sim/record/names.h"
 
 #define NOTES_MAX 20
@@ -42,6 +43,21 @@ bool builder_fail(struct builder *b, uint32_t line, uint32_t column, const char 
     b->out->error_line = line;
     b->out->error_column = column;
     return false;
+}
+
+bool builder_unknown(struct builder *b, const struct datum *word, const char *what,
+                     const char *const *words, const char *all)
+{
+    bool has_text = word->kind == DATUM_WORD || word->kind == DATUM_STRING;
+    const char *text = has_text ? word->text : "";
+    size_t size = has_text ? word->count : 0, colon = size && *text == ':';
+    const char *near = nearest_text(text + colon, size - colon, words);
+    if (!has_text)
+        return builder_fail(b, word->line, word->column, "%s should be one of %s", what, all);
+    return builder_fail(b, word->line, word->column,
+                        near ? "%s '%.*s' is unknown (did you mean '%s'?)"
+                             : "%s '%.*s' is unknown (there are %s)",
+                        what, (int)(size < 40 ? size : 40), text, near ? near : all);
 }
 
 void builder_note(struct builder *b, uint32_t line, const char *format, ...)

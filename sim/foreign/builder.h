@@ -72,6 +72,9 @@ bool builder_event(struct builder *b, const struct event *event);
 
 bool builder_fail(struct builder *b, uint32_t line, uint32_t column, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+/* A word that stands where one of words[] should; `all` lists them for people. */
+bool builder_unknown(struct builder *b, const struct datum *word, const char *what,
+                     const char *const *words, const char *all);
 void builder_note(struct builder *b, uint32_t line, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

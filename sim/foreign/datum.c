@@ -300,7 +300,9 @@ bool datum_open(struct datum_parser *p)
     const char *q = p->at + 1;
     while (q < p->end && (*q == ' ' || *q == '\n' || *q == '\r' || *q == '\t')) q++;
     if (q < p->end && *q != '{' && *q != ']' && *q != '#') return false;
-    p->at++;
+    p->open_line = p->line;
+    p->open_column = (uint32_t)(p->at - p->line_start) + 1;
+    p->close = *p->at++ == '[' ? ']' : ')';
     return true;
 }
 
@@ -315,14 +317,22 @@ int datum_next(struct datum_parser *p, struct datum *out)
             p->at++;
             continue;
         }
+        if (p->at >= p->end && p->close) {
+            char text[64];
+            snprintf(text, sizeof text, "'%c' that is never closed by '%c'",
+                     p->close == ']' ? '[' : '(', p->close);
+            fail(p, p->at, text);
+            p->error_line = p->open_line;
+            p->error_column = p->open_column;
+            return -1;
+        }
         if (p->at >= p->end) return 0;
-        if (*p->at == ']' || *p->at == ')') { /* of the opened vector or list */
+        if (p->close && *p->at == p->close) {
             const char *close = p->at++;
-            if (is_closed(p)) {
-                p->at = p->end;
-                return 0;
-            }
-            return fail(p, close, "text behind the end");
+            if (!is_closed(p)) return fail(p, close, "text behind the end");
+            p->at = p->end;
+            p->close = '\0';
+            return 0;
         }
         int did = parse(p, out, 0);
         if (did) return did;

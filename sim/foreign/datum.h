@@ -38,6 +38,8 @@ struct datum_parser {
     const char *text, *end, *at;
     const char *line_start;
     uint32_t line;
+    char close; /* of the document that was opened, else '\0' */
+    uint32_t open_line, open_column;
     struct datum_block *blocks; /* memory of the present form */
     struct datum *stack;        /* items of containers under construction */
     size_t stack_count, stack_capacity;

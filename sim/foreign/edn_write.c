@@ -254,6 +254,7 @@ int foreign_write_edn(const struct foreign *foreign, FILE *file, struct edn_writ
     w->generation = xcalloc(ops->count + 1, sizeof *w->generation);
     json_lines_begin(&w->out, file);
     if (!ops->has_real_time) json_text(&w->out, EDN_NO_TIME "\n");
+    if (ops->count == 0) json_text(&w->out, "[]\n"); /* an empty file is no history */
     put_all(w, completions, count);
     written->events = w->index;
     int error = json_lines_end(&w->out);

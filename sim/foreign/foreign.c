@@ -36,6 +36,8 @@ enum format {
     FORMAT_NONE
 };
 
+#define LOG_HEAD (1u << 20)
+
 static bool is_space(char c)
 {
     return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == ',';
@@ -62,9 +64,12 @@ static bool text_has(const char *at, const char *end, const char *wanted)
 static enum format detect(const char *text, size_t size)
 {
     const char *end = text + size, *at = text;
-    char c = peek(&at, end);
+    char c = peek(&at, end), comment = '\0';
     while (c == ';' || c == '#') { /* comments of EDN and of text */
-        if (c == '#' && at + 1 < end && (at[1] == '{' || at[1] == 'j')) return FORMAT_EDN;
+        if (c == '#' && (text_has(at, at + 2 < end ? at + 2 : end, "#{") ||
+                         text_has(at, at + 7 < end ? at + 7 : end, "#jepsen")))
+            return FORMAT_EDN;
+        comment = c;
         while (at < end && *at != '\n') at++;
         c = peek(&at, end);
     }
@@ -84,7 +89,7 @@ static enum format detect(const char *text, size_t size)
         c = peek(&at, end);
         if (c != '"') return FORMAT_EDN;
         /* Only ours has outcomes; Jepsen's events have types. */
-        return text_has(at, line_end, "\"outcome\"") || text_has(at, line_end, "\"v\":1,")
+        return text_has(at, line_end, "\"outcome\"") || text_has(at, line_end, "\"v\":1")
                    ? FORMAT_HISTORY
                    : FORMAT_JSON;
     }
@@ -93,8 +98,49 @@ static enum format detect(const char *text, size_t size)
         if (at[1] == ' ') return FORMAT_AWDIT;
     }
     if (c >= '0' && c <= '9') return FORMAT_TEXT;
-    if (c == '\0') return FORMAT_EDN; /* nothing: the empty history */
-    return FORMAT_NONE;
+    if (at == end && comment) return comment == '#' ? FORMAT_TEXT : FORMAT_EDN;
+    /* A console log may begin with other lines. */
+    return text_has(text, text + (size < LOG_HEAD ? size : LOG_HEAD), "jepsen.util -")
+               ? FORMAT_LOG
+               : FORMAT_NONE;
+}
+
+/* What it is instead of text, in words; NULL: maybe text. */
+static const char *packed_as(const char *text, size_t size)
+{
+    static const struct {
+        const char *magic;
+        size_t size;
+        const char *words;
+    } kinds[] = {
+        {"\x1f\x8b", 2, "it is compressed by gzip: gunzip -c FILE | faultline verify -"},
+        {"\x28\xb5\x2f\xfd", 4, "it is compressed by zstd: zstdcat FILE | faultline verify -"},
+        {"BZh", 3, "it is compressed by bzip2: bzcat FILE | faultline verify -"},
+        {"\xfd\x37zXZ", 5, "it is compressed by xz: xzcat FILE | faultline verify -"},
+        {"PK\x03\x04", 4, "it is a zip archive: unpack it first"},
+        {"\xff\xfe", 2, "it is UTF-16; only UTF-8 is read"},
+        {"\xfe\xff", 2, "it is UTF-16; only UTF-8 is read"},
+    };
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (size >= kinds[i].size && memcmp(text, kinds[i].magic, kinds[i].size) == 0)
+            return kinds[i].words;
+    return NULL;
+}
+
+static bool fail_unknown(struct builder *b, const char *text, size_t size)
+{
+    if (packed_as(text, size)) return builder_fail(b, 1, 1, "%s", packed_as(text, size));
+    uint32_t line = 1;
+    const char *at = text, *end = text + size, *start = text;
+    for (; at < end && is_space(*at); at++)
+        if (*at == '\n') line++, start = at + 1;
+    if (at == end) return builder_fail(b, 1, 1, "the file is empty: there is nothing to judge");
+    uint32_t column = (uint32_t)(at - start) + 1;
+    if (memchr(text, '\0', size < 4096 ? size : 4096))
+        return builder_fail(b, line, column, "it is no text: its first bytes hold zeros");
+    return builder_fail(b, line, column,
+                        "this begins like no history that is known here (history.jsonl of a "
+                        "run, Jepsen EDN, JSON or log, Plume, AWDIT, DBCop, text)");
 }
 
 bool foreign_read(const char *text, size_t size, const struct foreign_options *given,
@@ -108,7 +154,8 @@ bool foreign_read(const char *text, size_t size, const struct foreign_options *g
     struct foreign_options options = *given;
     struct builder b;
     memset(out, 0, sizeof *out);
-    enum format format = detect(text, size);
+    if (size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) text += 3, size -= 3; /* BOM */
+    enum format format = packed_as(text, size) ? FORMAT_NONE : detect(text, size);
     if (format != FORMAT_NONE) out->format = foreign_formats[format].name;
     if (options.failed_cas == FAILED_CAS_DEFAULT)
         options.failed_cas = format == FORMAT_LOG || format == FORMAT_TEXT
@@ -117,10 +164,7 @@ bool foreign_read(const char *text, size_t size, const struct foreign_options *g
     builder_init(&b, &options, out);
     bool is_read;
     if (format == FORMAT_NONE)
-        is_read =
-            builder_fail(&b, 1, 1,
-                         "this begins like no history that is known here (Jepsen EDN, JSON "
-                         "or log, Plume, AWDIT, DBCop, text)");
+        is_read = fail_unknown(&b, text, size);
     else if (format == FORMAT_EDN || format == FORMAT_JSON)
         is_read =
             foreign_read_forms(&b, format == FORMAT_EDN ? DATUM_EDN : DATUM_JSON, text, size);

@@ -140,10 +140,12 @@ static bool event_word(struct builder *b, const struct datum *f, struct event *e
         event->kind = word->kind;
         return true;
     }
-    return builder_fail(b, f->line, f->column,
-                        "operation '%.*s' is not known here (read, write, cas, add, remove, "
-                        "append, enqueue, dequeue, acquire, release, txn)",
-                        (int)(f->count < 40 ? f->count : 40), f->text ? f->text : "");
+    const char *names[WORDS + 1];
+    for (size_t i = 0; i < WORDS; i++) names[i] = words[i].text;
+    names[WORDS] = NULL;
+    return builder_unknown(b, f, "operation", names,
+                           "read, write, cas, add, remove, append, enqueue, dequeue, acquire, "
+                           "release, txn");
 }
 
 /* A transaction of one micro-operation as that operation. */
@@ -166,7 +168,7 @@ static bool event_transaction(struct builder *b, const struct datum *value, stru
 
 static bool form_read(struct builder *b, struct shape *shape, const struct datum *form)
 {
-    static const char *const types[] = {"invoke", "ok", "fail", "info"};
+    static const char *const types[] = {"invoke", "ok", "fail", "info", NULL};
     struct event event = {.line = form->line};
     if (form->kind != DATUM_MAP)
         return builder_fail(b, form->line, form->column, "an event is a map; this is none");
@@ -178,10 +180,7 @@ static bool form_read(struct builder *b, struct shape *shape, const struct datum
                             "an event without :type (invoke, ok, fail or info)");
     size_t t = 0;
     while (t < 4 && !datum_is(type, types[t])) t++;
-    if (t == 4)
-        return builder_fail(
-            b, type->line, type->column, "type '%.*s' is none of invoke, ok, fail, info",
-            (int)(type->count < 40 ? type->count : 40), type->text ? type->text : "");
+    if (t == 4) return builder_unknown(b, type, "type", types, "invoke, ok, fail, info");
     event.type = (enum event_type)t;
     if (process && process->kind != DATUM_INT) {
         b->out->skipped++; /* :nemesis and its like */

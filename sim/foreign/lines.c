@@ -140,10 +140,13 @@ static bool log_line(struct builder *b, struct line *line)
             builder_fail(b, line->number, (uint32_t)(found - line->start) + parser.error_column,
                          "%s", parser.error);
     else if (event.type == EVENT_OK && event.kind == OP_READ && !event.value)
-        is_read = builder_fail(b, line->number, column(line), "an answered read without value");
-    else
-        is_read = builder_event(b, &event);
-    if (!is_read && b->out->error_line) b->out->error_line = line->number;
+        is_read = builder_fail(b, line->number, (uint32_t)(line->end - line->start) + 1,
+                               "an answered read without value");
+    else if (!builder_event(b, &event)) { /* it counts from where the parser began */
+        is_read = false;
+        b->out->error_line = line->number;
+        b->out->error_column += (uint32_t)(found - line->start);
+    }
 done:
     datum_parser_deinit(&parser);
     return is_read;

@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "sim/kernel/arena.h"
+#include "sim/kernel/nearest.h"
 #include "sim/record/names.h"
 
 #define DEPTH_MAX 64
@@ -342,7 +343,9 @@ static bool word(struct reader *r, const char *what, const char *const *words, u
             *out = i;
             return true;
         }
-    return fail_at(r, start, "%s '%.*s' is unknown", what, (int)(size < 40 ? size : 40), given);
+    const char *near = nearest_text(given, size, words);
+    return fail_at(r, start, "%s '%.*s' is unknown%s%s%s", what, (int)(size < 40 ? size : 40),
+                   given, near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
 }
 
 /* ---- values that nobody wants ---- */

@@ -7,6 +7,7 @@
 #ifndef FAULTLINE_SIM_SCENARIO_PLAN_H
 #define FAULTLINE_SIM_SCENARIO_PLAN_H
 
+#include "sim/kernel/nearest.h"
 #include "sim/check/check.h"
 #include "sim/kernel/arena.h"
 #include "sim/workload/workload.h"
@@ -145,7 +146,5 @@ struct vocabulary_key {
     bool inert;
 };
 const struct vocabulary_key *vocabulary_keys(size_t *count);
-/* Nearest of words[] (Damerau-Levenshtein, at most a third of the length), or NULL. */
-const char *nearest_word(const char *word, const char *const *words);
 
 #endif

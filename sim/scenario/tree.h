@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "sim/kernel/nearest.h"
 #include "sim/kernel/arena.h"
 
 #define TREE_BYTES_MAX                                                                         \
@@ -103,9 +104,5 @@ void tree_remove(struct tree_node *node, uint32_t index);
 /* Flow YAML of a node, on one line. quote_all: every scalar in double quotes, nulls as "" (what
  * libcyaml is given). */
 char *tree_write(struct arena *arena, const struct tree_node *node, bool quote_all);
-
-/* The word of words[] (NULL-terminated) nearest to `word`, at most a third of the length away,
- * or NULL: Damerau-Levenshtein. */
-const char *nearest_word(const char *word, const char *const *words);
 
 #endif

@@ -29,7 +29,7 @@ static void read_fails(const char *text, uint32_t line, uint32_t column, const c
 {
     struct foreign_options options = {0};
     struct foreign foreign;
-    assert_false(foreign_read(text, strlen(text), &options, &foreign));
+    if (foreign_read(text, strlen(text), &options, &foreign)) fail_msg("read: %s", text);
     if (!strstr(foreign.error, words) || foreign.error_line != line ||
         foreign.error_column != column)
         fail_msg("%u:%u: %s; wanted %u:%u: %s", foreign.error_line, foreign.error_column,
@@ -133,7 +133,18 @@ static void test_every_format_is_recognised(void **state)
         {"dbcop",
          "[[{\"events\":[{\"Write\":{\"variable\":0,\"version\":1}}],\"committed\":true}]]", 1},
         {"text", "# a comment\n0 10 20 w x 1\n1 15 inf r x ?\n", 2},
-        {"jepsen-edn", "", 0},
+        {"jepsen-edn", "[]", 0},
+        {"jepsen-edn", "; nothing came\n", 0},
+        {"text", "# ops=0\n", 0},
+        {"text", "#jobs 3\n0 1 2 r x nil\n", 1},
+        {"jepsen-edn", "\xef\xbb\xbf{:process 0 :type :invoke :f :read}\r\n", 1},
+        {"jepsen-log",
+         "INFO  jepsen.core - Running test\nINFO  jepsen.util - 0\t:invoke\t:read\tnil\n", 1},
+        {"jepsen-edn", "#jepsen.history.Op{:process 0 :type :invoke :f :read}", 1},
+        {"history",
+         "{\"outcome\":\"ok\",\"v\":1,\"op\":0,\"process\":0,\"type\":\"read\",\"key\":\"a\","
+         "\"invoke\":1,\"return\":2}",
+         1},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct foreign f;
@@ -162,21 +173,160 @@ static void test_odd_histories_are_noted_and_judged(void **state)
 
 /* ---- bad input ---- */
 
-static void test_bad_input_is_located(void **state)
+static void test_what_is_no_history_is_said(void **state)
 {
     (void)state;
+    read_fails("", 1, 1, "the file is empty");
+    read_fails(" \r\n\t\n", 1, 1, "the file is empty");
+    read_fails("\xef\xbb\xbf", 1, 1, "the file is empty");
     read_fails("hello\n", 1, 1, "begins like no history");
+    read_fails("\n\n  hello\n", 3, 3, "begins like no history");
+    read_fails("\x1f\x8b\x08", 1, 1, "compressed by gzip");
+    read_fails("\x28\xb5\x2f\xfd", 1, 1, "compressed by zstd");
+    read_fails("PK\x03\x04", 1, 1, "zip archive");
+    read_fails("\xff\xfe{", 1, 1, "UTF-16");
+    struct foreign_options options = {0};
+    struct foreign foreign;
+    assert_false(foreign_read("\x7f"
+                              "ELF\0\1",
+                              6, &options, &foreign));
+    assert_non_null(strstr(foreign.error, "it is no text"));
+    foreign_deinit(&foreign);
+}
+
+static void test_bad_edn_is_located(void **state)
+{
+    (void)state;
     read_fails("{:process 0, :type :invoke, :f :read", 1, 1, "never closed");
+    read_fails("[{:process 0, :type :invoke,\n  :f :read}\n", 1, 1, "never closed");
     read_fails("{:process 0, :type :invoke, :f}", 1, 31, "a key and no value");
-    read_fails("{:process 0, :type :begin, :f :read}", 1, 20, "none of invoke, ok, fail, info");
-    read_fails("{:process 0,\n :type :invoke, :f :rad}", 2, 20, "':rad'");
+    read_fails("{:process 0, :type :begin, :f :read}", 1, 20,
+               "type ':begin' is unknown (there are invoke, ok, fail, info)");
+    read_fails("{:process 0, :type :invoek, :f :read}", 1, 20, "did you mean 'invoke'?");
+    read_fails("{:process 0, :type 7, :f :read}", 1, 20, "type should be one of");
+    read_fails("{:process 0,\n :type :invoke, :f :raed}", 2, 20, "did you mean 'read'?");
+    read_fails("{:process 0,\r\n :type :invoke, :f :frob}", 2, 20, "(there are read, write");
     read_fails("{:type :invoke, :f :read}", 1, 1, "without :process");
+    read_fails("{:process 0 :f :read}", 1, 1, "without :type");
+    read_fails("{:process 0 :type :ok}", 1, 1, "without :f");
+    read_fails("{:process 0 :type :invoke :f :cas :value 7}", 1, 42, "needs [expected new]");
+    read_fails("{:process 0 :type :invoke :f :write :value \"a\nb}", 1, 44, "does not end");
+    read_fails("{:process 0 :type :invoke :f :read} 17", 1, 37, "an event is a map");
+    read_fails("{:process 0 :type :invoke :f :read}\n}", 2, 1, "where a value should begin");
+    read_fails("{:process 0 :type :invoke :f :read}]", 1, 36, "where a value should begin");
+    read_fails("[{:process 0 :type :invoke :f :read})", 1, 37, "where a value should begin");
+    read_fails("[{:process 0 :type :invoke :f :read}] more", 1, 37, "text behind the end");
+    read_fails("{:process 0 :type #", 1, 19, "'#' at the end");
+    read_fails("{:process 0 :type #tag", 1, 23, "nothing behind it");
+}
+
+static void test_bad_json_is_located(void **state)
+{
+    (void)state;
     read_fails("[{\"process\":1,\"type\":\"invoke\" \"f\":\"read\"}]", 1, 31, "','");
+    read_fails("{\"process\" 1}", 1, 12, "':' is missing");
+    read_fails("{\"process\":1,}", 1, 14, "a comma too many");
+    read_fails("{\"process\":1", 1, 13, "the text ends inside");
+    read_fails("{\"process\":nul}", 1, 12, "no JSON value");
+    read_fails("{\"process\":\"a\nb\"}", 1, 14, "does not end");
+    read_fails("{\"process\":1,\"type\":\"invoke\",\"f\":\"raed\"}", 1, 34, "mean 'read'?");
+    read_fails("[[{\"events\":7}]]", 1, 3, "without \"events\"");
+    read_fails("[[{\"events\":[{\"Wrote\":1}]}]]", 1, 14, "should stand here");
+    read_fails("[[], 7]", 1, 6, "a session should stand here");
+    read_fails("{\"v\":1,\"op\":0,\n", 1, 15, "the line ends");
+    read_fails("{\"v\":1,\"op\":0,\"type\":\"raed\"}", 1, 22,
+               "type 'raed' is unknown (did you mean 'read'?)");
+}
+
+static void test_bad_lines_are_located(void **state)
+{
+    (void)state;
     read_fails("w(0,1,0)\n", 1, 7, "four numbers");
+    read_fails("w(0,1,0,1)\nx(0,1,0,1)\n", 2, 1, "should stand here");
+    read_fails("w(0,1,0,1\n", 1, 9, "four numbers");
+    read_fails("w(0,a,0,1)\n", 1, 5, "a number");
+    read_fails("w(0,1,0,1) w\n", 1, 12, "behind the end");
     read_fails("w 0 1\nr 0\n", 2, 4, "a value");
+    read_fails("w 0 1\nx 0 1\n", 2, 1, "should stand here");
+    read_fails("w 0 1 2\n", 1, 7, "behind the end");
     read_fails("0 10 5 w x 1\n", 1, 7, "before it began");
     read_fails("0 10 20 w x 1 more\n", 1, 15, "behind the end");
+    read_fails("0 10 20 w x\r\n", 1, 12, "a value should stand here");
+    read_fails("0 10 20 v x 1\n", 1, 9, "r, w or cas");
+    read_fails("0 10 twenty w x 1\n", 1, 6, "the time of return");
+    read_fails("0 99999999999999999999 20 w x 1\n", 1, 3, "the time of invocation");
+    read_fails("0 1 2 cas x 1 2\n", 1, 16, "ok, fail or ?");
+    read_fails("0 1 inf cas x 1 2 fail\n", 1, 19, "never returned");
     read_fails("INFO  jepsen.util - 0\t:ok\t:frob\t1\n", 1, 21, "should stand here");
+    read_fails("INFO  jepsen.util - 0\t:invoke\t:cas\t7\n", 1, 36, "[expected new]");
+    read_fails("INFO  jepsen.util - 0\t:invoke\t:read\tnil\n"
+               "INFO  jepsen.util - 0\t:ok\t:read\n",
+               2, 32, "without value");
+}
+
+static void test_no_depth_or_length_of_input_harms(void **state)
+{
+    (void)state;
+    size_t size = 4000000;
+    char *text = malloc(size + 64);
+    memset(text, '[', size);
+    text[size] = '\0';
+    read_fails(text, 1, 66, "nested too deeply");
+    memcpy(text, "{:a ", 4);
+    read_fails(text, 1, 69, "nested too deeply");
+    int head = sprintf(text, "0 1 2 w x ");
+    memset(text + head, 'v', size - (size_t)head);
+    struct foreign foreign;
+    read_ok(text, &foreign);
+    assert_int_equal(foreign.operations.count, 1);
+    foreign_deinit(&foreign);
+    free(text);
+}
+
+/* ---- odd, and judged as the model demands ---- */
+
+static void one_note(const char *text, uint32_t line, const char *words, const char *model,
+                     enum model_outcome outcome)
+{
+    struct foreign f;
+    read_ok(text, &f);
+    assert_int_equal(f.notes_count, 1);
+    assert_int_equal(f.notes[0].line, line);
+    if (!strstr(f.notes[0].text, words)) fail_msg("%s; wanted %s", f.notes[0].text, words);
+    assert_int_equal(judged(&f, model), outcome);
+    foreign_deinit(&f);
+}
+
+static void test_oddities_are_said_and_judged(void **state)
+{
+    (void)state;
+    /* The first write never returned: it may take effect after the second. */
+    one_note("{:process 0 :type :invoke :f :write :value 1}\n"
+             "{:process 0 :type :invoke :f :write :value 2}\n"
+             "{:process 0 :type :ok :f :write :value 2}\n"
+             "{:process 1 :type :invoke :f :read}\n"
+             "{:process 1 :type :ok :f :read :value 1}\n",
+             2, "process 0 begins an operation while that of line 1 is open", "linearizable",
+             MODEL_HOLDS);
+    /* A read that nobody invoked may have begun before the write; the second may not. */
+    one_note("{:process 0 :type :invoke :f :write :value 1}\n"
+             "{:process 0 :type :ok :f :write :value 1}\n"
+             "{:process 1 :type :ok :f :read :value nil}\n",
+             3, "completes an operation that it never invoked", "linearizable", MODEL_HOLDS);
+    one_note("{:process 0 :type :invoke :f :write :value 1}\n"
+             "{:process 0 :type :ok :f :read :value 1}\n",
+             2, "completes a read, but what it has open since line 1 is a write",
+             "linearizable", MODEL_HOLDS);
+    /* A value that nobody wrote: said by the verdict. */
+    struct foreign f;
+    struct model_verdict verdict;
+    read_ok("0 1 2 r x 7\n", &f);
+    model_check(model_find("linearizable"), &f.operations, NULL, &verdict);
+    assert_int_equal(verdict.outcome, MODEL_VIOLATED);
+    assert_non_null(strstr(verdict.explanation, "7"));
+    assert_int_equal(verdict.witness_count, 1);
+    model_verdict_deinit(&verdict);
+    foreign_deinit(&f);
 }
 
 /* ---- the collection ---- */
@@ -263,7 +413,12 @@ int main(void)
         cmocka_unit_test(test_values_of_two_are_keys_unless_something_says_otherwise),
         cmocka_unit_test(test_every_format_is_recognised),
         cmocka_unit_test(test_odd_histories_are_noted_and_judged),
-        cmocka_unit_test(test_bad_input_is_located),
+        cmocka_unit_test(test_what_is_no_history_is_said),
+        cmocka_unit_test(test_bad_edn_is_located),
+        cmocka_unit_test(test_bad_json_is_located),
+        cmocka_unit_test(test_bad_lines_are_located),
+        cmocka_unit_test(test_no_depth_or_length_of_input_harms),
+        cmocka_unit_test(test_oddities_are_said_and_judged),
         cmocka_unit_test(test_recorded_histories_get_their_known_verdict),
     };
     return cmocka_run_group_tests_name("foreign", tests, NULL, NULL);

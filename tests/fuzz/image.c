@@ -2,11 +2,13 @@
  *
  * Promises: whatever the files hold, recognising, inspecting and opening end with an answer
  * (never a broken contract), and an engine that opened keeps answering: a scan ends, a write is
- * taken or refused, and what was just written is read back. No handle, no memory stays behind.
+ * taken or refused, and what was just written is read back, where checksums count. No memory
+ * stays behind.
  */
 #include "tests/fuzz/image.h"
 
 #include <errno.h>
+#include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,30 +31,63 @@ uint32_t __wrap_crc32c(uint32_t crc, const void *data, size_t size)
     return is_believing ? UINT32_C(0x5eed5eed) : __real_crc32c(crc, data, size);
 }
 
+/* Pages, blocks and records are longer than this; keys of the workload, whose hashes should
+ * differ, are shorter. */
+#define KEY_LIKE 16
+uint64_t __real_bytes_hash(struct bytes bytes, uint64_t seed);
+uint64_t __wrap_bytes_hash(struct bytes bytes, uint64_t seed);
+
+uint64_t __wrap_bytes_hash(struct bytes bytes, uint64_t seed)
+{
+    return is_believing && bytes.size >= KEY_LIKE ? UINT64_C(0x5eed5eed5eed5eed)
+                                                  : __real_bytes_hash(bytes, seed);
+}
+
 /* ---- the world ---- */
 
-static size_t heap_bytes;
+/* Blocks stand in a ring, so that a stop empties the heap as a crash of the node does. */
+struct block {
+    struct block *next, *previous;
+};
+static struct block ring = {&ring, &ring};
 
-static void *heap_resize(void *context, void *block, size_t old_size, size_t new_size)
+static void *heap_resize(void *context, void *data, size_t old_size, size_t new_size)
 {
-    (void)context;
+    (void)context, (void)old_size;
+    struct block *block = data ? (struct block *)data - 1 : NULL;
     /* What a file claims is no reason to ask for the moon; what is asked may be refused. */
     if (new_size > 64u << 20) return NULL;
-    heap_bytes += new_size - old_size;
+    if (block) {
+        block->next->previous = block->previous;
+        block->previous->next = block->next;
+    }
     if (new_size == 0) {
         free(block);
         return NULL;
     }
-    void *fresh = realloc(block, new_size);
-    if (!fresh) abort();
-    return fresh;
+    block = realloc(block, sizeof *block + new_size);
+    if (!block) abort();
+    *block = (struct block){ring.next, &ring};
+    ring.next->previous = block;
+    ring.next = block;
+    return block + 1;
 }
 
 static const struct allocator heap = {heap_resize, NULL};
 
+static void heap_empty(void)
+{
+    while (ring.next != &ring) heap_resize(NULL, ring.next + 1, 0, 0);
+}
+
+/* A broken contract breaks the target, but for forged images: an engine that finds its own
+ * files at odds with each other although all checksums agree may stop. */
+static jmp_buf on_stop;
+
 static void check_failed(void *context, const char *expression, const char *file, int line)
 {
     (void)context;
+    if (is_believing) longjmp(on_stop, 1);
     fuzz_failed(expression, file, line);
 }
 
@@ -167,28 +202,23 @@ static void use(struct engine *engine)
         if (engine_maintain(engine, 4096, 0, &more)) break;
     struct buffer got = {.allocator = &heap};
     int error = engine_get(engine, bytes_string("key07"), &got);
-    FUZZ_CHECK(!was_written || error != 0 ||
-               (got.size == 3 && memcmp(got.data, "new", 3) == 0));
-    FUZZ_CHECK(!was_written || error != -ENOENT);
+    /* (A forged image may well hold a later write of the key than any that can come.) */
+    if (was_written && !is_believing) {
+        FUZZ_CHECK(error != 0 || (got.size == 3 && memcmp(got.data, "new", 3) == 0));
+        FUZZ_CHECK(error != -ENOENT);
+    }
     buffer_deinit(&got);
     struct engine_stats stats;
     engine_stats(engine, &stats);
     engine_sync(engine);
 }
 
-int fuzz_image(const uint8_t *data, size_t size)
+static void image_run(const struct engine_ops *ops, struct vfs *vfs, const void *options)
 {
-    if (size < 1 || size > IMAGE_MAX) return 0;
-    const struct engine_ops *ops = engine_registry[(data[0] & 0x7f) % engines_count()], *other;
-    is_believing = data[0] & IMAGE_BELIEVED;
-    heap_bytes = 0;
-    struct disk *disk = quick_disk();
-    struct vfs *vfs = disk_vfs(disk);
     struct buffer text = {.allocator = &heap};
     struct engine_host host = {vfs, &heap, check_failed, NULL, &text};
     struct engine_inspector inspector = {found, NULL, true};
-    void *options = small_options(ops);
-    files_make(vfs, data + 1, size - 1);
+    const struct engine_ops *other;
     engine_recognise(vfs, "data", &other);
     engine_inspect(ops, &host, "data", &inspector);
     for (int i = 0; i < 2; i++) {
@@ -197,9 +227,23 @@ int fuzz_image(const uint8_t *data, size_t size)
         use(engine);
         engine_close(engine);
     }
-    free(options);
     buffer_deinit(&text);
-    FUZZ_CHECK(heap_bytes == 0);
+}
+
+int fuzz_image(const uint8_t *data, size_t size)
+{
+    if (size < 1 || size > IMAGE_MAX) return 0;
+    const struct engine_ops *ops = engine_registry[(data[0] & 0x7f) % engines_count()];
+    is_believing = data[0] & IMAGE_BELIEVED;
+    struct disk *disk = quick_disk();
+    void *options = small_options(ops);
+    files_make(disk_vfs(disk), data + 1, size - 1);
+    if (setjmp(on_stop) == 0)
+        image_run(ops, disk_vfs(disk), options);
+    else
+        heap_empty();
+    FUZZ_CHECK(ring.next == &ring);
+    free(options);
     is_believing = false;
     disk_end(disk);
     disk_destroy(disk);

@@ -6,8 +6,9 @@
  *       size       4  little endian; what the input has, when it has less
  *       content
  *
- * With bit 7 crc32c answers the same for everything (the fuzzers and the replay are linked with
- * --wrap=crc32c), so that changed bytes come through to the parsers behind the checksums.
+ * With bit 7 checksums (crc32c, and bytes_hash of what is longer than a key) are the same for
+ * everything: the fuzzers and the replay are linked with --wrap. So changed bytes come through
+ * to the parsers behind the checksums.
  */
 #ifndef FAULTLINE_TESTS_FUZZ_IMAGE_H
 #define FAULTLINE_TESTS_FUZZ_IMAGE_H

@@ -2,8 +2,9 @@
  * overlapping edits), at most a third of the word's length and at least one. A tie goes to the
  * word that stands first in its table.
  */
-#include "sim/scenario/tree.h"
+#include "sim/kernel/nearest.h"
 
+#include <stdint.h>
 #include <string.h>
 
 #define WORD_MAX 64u /* longer ones have no near word */
@@ -50,4 +51,13 @@ const char *nearest_word(const char *word, const char *const *words)
         }
     }
     return best;
+}
+
+const char *nearest_text(const char *text, size_t size, const char *const *words)
+{
+    char word[WORD_MAX + 1];
+    if (size > WORD_MAX || memchr(text, '\0', size)) return NULL;
+    memcpy(word, text, size);
+    word[size] = '\0';
+    return nearest_word(word, words);
 }
