@@ -248,6 +248,7 @@ bool causal_init(struct causal *c, const struct ops *operations,
                         (unsigned long long)(memory_max >> 20));
         return false;
     }
+    reads_from_chains(&c->rf, false);
     c->rows = xmalloc(row_bytes + 1);
     c->after = xcalloc((size_t)c->rf.writes + 1, sizeof *c->after);
     c->clocks = xmalloc(clock_bytes + 1);

@@ -25,13 +25,18 @@
  * next; for read your writes, where a session's own writes are not ordered among themselves,
  * each write leads to every later value that the session reads, once.
  *
- * Most keys need no edges: an order is guessed, and where all demands are met in it, some order
- * meets them (G2). Where time is known the guess is by the zone of each value (zones.c): from
- * min(earliest completion, latest invocation), which is right for every linearizable key.
- * Where it is not, CCv is asked, which implies all four guarantees. Edges are made for the keys
- * in which the guess failed, and sorted topologically.
+ * Most keys need no edges. Where time is known, zones.c is asked first: a key that is
+ * linearizable keeps all four guarantees (G2). For what a guarantee names had returned before
+ * the read r was invoked: it stands before r in r's own session, or before a write in another
+ * session, which had begun when somebody read it, who then went on to r. That needs sessions
+ * that do one thing after another, and no read of what had not begun; where a history has
+ * neither, and in keys that are not linearizable, an order is guessed, by the zone of each
+ * value: min(earliest completion, latest invocation). If all demands are met in it, some order
+ * meets them (G3). Where time is not known, CCv is asked, which implies all four. Edges are
+ * made for the keys that are left, and sorted topologically.
  *
- * Cost: O(n k) steps for k processes; O(n k) edges at worst, of the suspect keys alone.
+ * Cost: O(n log n) for keys that are linearizable; for the others O(m k) steps and at worst
+ * edges, for m operations on them and k processes.
  */
 #include "sim/check/guarantees.h"
 
@@ -40,6 +45,7 @@
 
 #include "sim/check/reads_from.h"
 #include "sim/check/witness.h"
+#include "sim/check/zones.h"
 
 #define EDGES_MAX (UINT64_C(1) << 28)
 
@@ -158,28 +164,31 @@ done:
 
 /* ---- what follows a write that was read ---- */
 
-/* For each node that reads, in its session's order: seen[p] = nodes of session p up to the
- * latest of p's writes that the session has read so far, this one included. `each` is called
- * with every session p that the key's chain has. */
+/* For each node that reads, in its session's order: seen[p] = how many nodes of session p up to
+ * the latest of p's writes that the session has read so far, this one included. `each` is
+ * called with every session p that the key's chain has. */
 static bool observed(struct guarantees *g, struct chain *chains, const uint32_t *key_start)
 {
     const struct reads_from *rf = &g->rf;
-    uint32_t *seen = xcalloc((size_t)rf->sessions + 1, sizeof *seen);
+    struct latest *seen = xcalloc((size_t)rf->sessions + 1, sizeof *seen);
     bool goes_on = true;
     struct reads_from view = *rf; /* chain_last over chains of another kind */
     for (uint32_t s = 0; s < rf->sessions && goes_on; s++) {
-        memset(seen, 0, rf->sessions * sizeof *seen);
         for (uint32_t i = rf->session_start[s]; i < rf->session_start[s + 1] && goes_on; i++) {
             uint32_t n = rf->in_session[i], key = key_of(g, n), from = rf->nodes[n].reads_from;
             if (from == NODE_NONE) continue;
             if (from < NODE_INITIAL) {
                 const struct node *w = &rf->nodes[from];
-                if (seen[w->session] <= w->index) seen[w->session] = w->index + 1;
+                struct latest *of = &seen[w->session];
+                if (of->stamp != s + 1 || of->node <= w->index)
+                    *of = (struct latest){s + 1, w->index + 1};
             }
+            if (!g->is_suspect[key]) continue;
             for (uint32_t c = key_start[key]; c < key_start[key + 1] && goes_on; c++) {
                 struct chain *chain = &chains[c];
-                if (chain->session == s || !seen[chain->session]) continue;
-                uint32_t last = chain_last(&view, chain, seen[chain->session]);
+                const struct latest *of = &seen[chain->session];
+                if (chain->session == s || of->stamp != s + 1) continue;
+                uint32_t last = chain_last(&view, chain, of->node);
                 if (last == NODE_NONE) continue;
                 /* A chain of reads stands for what they saw. */
                 uint32_t value = chains == rf->chains ? last : rf->nodes[last].reads_from;
@@ -193,7 +202,8 @@ static bool observed(struct guarantees *g, struct chain *chains, const uint32_t 
 
 static void monotonic_writes(struct guarantees *g)
 {
-    const struct reads_from *rf = &g->rf;
+    struct reads_from *rf = &g->rf;
+    reads_from_chains(rf, false);
     uint32_t chains = rf->key_start[rf->operations->keys];
     for (uint32_t c = 0; c < chains; c++)
         for (uint32_t i = 1; i < rf->chains[c].count; i++) {
@@ -270,40 +280,65 @@ static void raise(const struct guarantees *g, struct latest *bound, uint32_t key
         bound[key] = (struct latest){stamp, value};
 }
 
-/* In the session: what it must see of each key is the newest of what the guarantee names. */
-static void guess_try(struct guarantees *g, enum guarantee guarantee)
+/* The nodes on suspect keys, session after session: what a guess has to walk. */
+struct suspects {
+    uint32_t *nodes;
+    uint32_t *before; /* [in_session + 1] how many of nodes[] stand before that place */
+};
+
+static void suspects_list(const struct guarantees *g, struct suspects *list)
+{
+    const struct reads_from *rf = &g->rf;
+    uint32_t count = 0;
+    list->nodes = xmalloc(((size_t)rf->count + 1) * sizeof *list->nodes);
+    list->before = xmalloc(((size_t)rf->count + 1) * sizeof *list->before);
+    for (uint32_t i = 0; i < rf->count; i++) {
+        list->before[i] = count;
+        if (g->is_suspect[key_of(g, rf->in_session[i])])
+            list->nodes[count++] = rf->in_session[i];
+    }
+    list->before[rf->count] = count;
+}
+
+/* In the session: what it must see of each key is the newest of what the guarantee names. Marks
+ * in `fails` the suspect keys in which the guess fails. */
+static void guess_try(struct guarantees *g, enum guarantee guarantee, uint8_t *fails)
 {
     const struct reads_from *rf = &g->rf;
     bool is_observed = guarantee == MONOTONIC_WRITES || guarantee == WRITES_FOLLOW_READS;
     struct latest *bound = xcalloc((size_t)rf->operations->keys + 1, sizeof *bound);
     struct latest *own = xcalloc((size_t)rf->operations->keys + 1, sizeof *own);
-    uint32_t *seen = xcalloc((size_t)rf->sessions + 1, sizeof *seen);
-    for (uint32_t s = 0; s < rf->sessions; s++) {
-        memset(seen, 0, rf->sessions * sizeof *seen);
+    struct latest *seen = xcalloc((size_t)rf->sessions + 1, sizeof *seen); /* in list.nodes */
+    struct suspects list;
+    suspects_list(g, &list);
+    for (uint32_t s = 0; s < rf->sessions; s++)
         for (uint32_t i = rf->session_start[s]; i < rf->session_start[s + 1]; i++) {
             uint32_t n = rf->in_session[i], key = key_of(g, n), from = rf->nodes[n].reads_from;
             bool writes = rf->nodes[n].row != NODE_NONE;
-            if (is_observed && from < NODE_INITIAL) {
+            if (is_observed && from < NODE_INITIAL && rf->nodes[from].session != s) {
                 /* All that the writer did up to this write is seen now. */
                 const struct node *w = &rf->nodes[from];
                 uint32_t p = w->session, first = rf->session_start[p];
-                for (; p != s && seen[p] <= w->index; seen[p]++) {
-                    uint32_t did = rf->in_session[first + seen[p]];
+                uint32_t upto = list.before[first + w->index + 1];
+                if (seen[p].stamp != s + 1)
+                    seen[p] = (struct latest){s + 1, list.before[first]};
+                for (; seen[p].node < upto; seen[p].node++) {
+                    uint32_t did = list.nodes[seen[p].node];
                     raise(g, bound, key_of(g, did), s + 1,
                           guarantee == MONOTONIC_WRITES
                               ? (rf->nodes[did].row == NODE_NONE ? NODE_NONE : did)
                               : rf->nodes[did].reads_from);
                 }
             }
+            if (!g->is_suspect[key]) continue;
             if (from != NODE_NONE && bound[key].stamp == s + 1 &&
                 is_newer(g, bound[key].node, from))
-                g->is_suspect[key] = 1;
+                fails[key] = 1;
             /* A session's own writes stand in its order, and behind what it read. */
             if (is_observed && writes) {
                 if (guarantee == WRITES_FOLLOW_READS && from != NODE_NONE)
                     own[key] = (struct latest){s + 1, from};
-                if (own[key].stamp == s + 1 && is_newer(g, own[key].node, n))
-                    g->is_suspect[key] = 1;
+                if (own[key].stamp == s + 1 && is_newer(g, own[key].node, n)) fails[key] = 1;
                 if (guarantee == MONOTONIC_WRITES) own[key] = (struct latest){s + 1, n};
             } else if (guarantee == WRITES_FOLLOW_READS && from != NODE_NONE) {
                 own[key] = (struct latest){s + 1, from};
@@ -311,24 +346,75 @@ static void guess_try(struct guarantees *g, enum guarantee guarantee)
             if (guarantee == MONOTONIC_READS) raise(g, bound, key, s + 1, from);
             if (guarantee == READ_YOUR_WRITES && writes) raise(g, bound, key, s + 1, n);
         }
-    }
     free(bound);
     free(own);
     free(seen);
+    free(list.nodes);
+    free(list.before);
+}
+
+/* G2: whether what a session did before had returned, and what was read had begun. */
+static bool is_orderly(const struct reads_from *rf)
+{
+    const struct op *items = rf->operations->items;
+    for (uint32_t n = 0; n < rf->count; n++) {
+        uint32_t from = rf->nodes[n].reads_from;
+        if (from < NODE_INITIAL &&
+            items[rf->nodes[n].op].complete < items[rf->nodes[from].op].invoke)
+            return false;
+    }
+    for (uint32_t s = 0; s < rf->sessions; s++) {
+        int64_t end = INT64_MIN;
+        for (uint32_t i = rf->session_start[s]; i < rf->session_start[s + 1]; i++) {
+            const struct op *op = &items[rf->nodes[rf->in_session[i]].op];
+            if (end != INT64_MIN && end >= op->invoke) return false;
+            end = op->complete;
+        }
+    }
+    return true;
+}
+
+/* Leaves the keys suspect that are not linearizable. */
+static void zones_clear(struct guarantees *g)
+{
+    const struct ops *operations = g->rf.operations;
+    uint32_t keys = operations->keys;
+    uint32_t *start = xcalloc((size_t)keys + 2, sizeof *start);
+    uint32_t *ops = xmalloc((operations->count + 1) * sizeof *ops);
+    struct zones zones;
+    for (size_t i = 0; i < operations->count; i++) start[operations->items[i].key + 2]++;
+    for (uint32_t k = 0; k < keys; k++) start[k + 2] += start[k + 1];
+    for (size_t i = 0; i < operations->count; i++)
+        ops[start[operations->items[i].key + 1]++] = (uint32_t)i;
+    zones_init(&zones, operations);
+    for (uint32_t k = 0; k < keys; k++) {
+        struct model_verdict verdict = {0};
+        g->is_suspect[k] = zones_judge(&zones, ops + start[k], start[k + 1] - start[k],
+                                       &verdict) != ZONES_HOLD;
+        model_verdict_deinit(&verdict);
+    }
+    zones_deinit(&zones);
+    free(start);
+    free(ops);
 }
 
 /* Marks the keys that need edges; false: none does. */
 static bool suspects_find(struct guarantees *g, enum guarantee guarantee)
 {
     uint32_t keys = g->rf.operations->keys;
-    g->is_suspect = xcalloc((size_t)keys + 1, 1);
+    g->is_suspect = xmalloc((size_t)keys + 1);
+    memset(g->is_suspect, 1, (size_t)keys + 1);
     if (g->rf.operations->has_real_time) {
+        if (is_orderly(&g->rf)) zones_clear(g);
+        if (!memchr(g->is_suspect, 1, keys)) return false;
+        uint8_t *fails = xcalloc((size_t)keys + 1, 1);
         guess(g);
-        guess_try(g, guarantee);
+        guess_try(g, guarantee, fails);
+        free(g->is_suspect);
+        g->is_suspect = fails;
         return memchr(g->is_suspect, 1, keys) != NULL;
     }
     struct model_verdict convergent = {0};
-    memset(g->is_suspect, 1, keys);
     model_find("causal-convergent")->check(g->rf.operations, NULL, &convergent);
     bool holds = convergent.outcome == MODEL_HOLDS;
     model_verdict_deinit(&convergent);
@@ -445,7 +531,7 @@ static void judge(const struct ops *operations, struct model_verdict *verdict,
         [WRITES_FOLLOW_READS] = writes_follow_reads,
     };
     struct guarantees g = {.verdict = verdict};
-    verdict->algorithm = "a guessed order of the writes; edges where it fails";
+    verdict->algorithm = "zones, then a guessed order of the writes, then edges";
     if (reads_from_init(&g.rf, operations, verdict)) {
         if (suspects_find(&g, guarantee)) collect[guarantee](&g);
         if (!g.is_violated && !g.is_too_much && g.edges_count) circles(&g, guarantee);

@@ -134,12 +134,6 @@ static bool reads_bind(struct reads_from *rf, struct model_verdict *verdict, boo
     return true;
 }
 
-static int chain_order(const void *left, const void *right)
-{
-    uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
-    return (a > b) - (a < b);
-}
-
 void reads_from_chains(struct reads_from *rf, bool of_reads)
 {
     const struct op *items = rf->operations->items;
@@ -152,29 +146,26 @@ void reads_from_chains(struct reads_from *rf, bool of_reads)
         members++;
     }
     for (uint32_t k = 0; k < keys; k++) start[k + 2] += start[k + 1];
-    uint64_t *sorted = xmalloc(((size_t)members + 1) * sizeof *sorted); /* session, then node */
-    for (uint32_t n = 0; n < rf->count; n++) {
-        const struct node *node = &rf->nodes[n];
-        if ((of_reads ? node->reads_from : node->row) == NODE_NONE) continue;
-        sorted[start[items[node->op].key + 1]++] = (uint64_t)node->session << 32 | n;
-    }
     rf->chains = xmalloc(((size_t)members + 1) * sizeof *rf->chains);
     rf->chain_writes = xmalloc(((size_t)members + 1) * sizeof *rf->chain_writes);
+    /* Session after session, so that each key gets its nodes by session. */
+    for (uint32_t i = 0; i < rf->count; i++) {
+        const struct node *node = &rf->nodes[rf->in_session[i]];
+        if ((of_reads ? node->reads_from : node->row) == NODE_NONE) continue;
+        rf->chain_writes[start[items[node->op].key + 1]++] = rf->in_session[i];
+    }
     rf->key_start = xcalloc((size_t)keys + 1, sizeof *rf->key_start);
     uint32_t chains = 0;
     for (uint32_t k = 0; k < keys; k++) {
         rf->key_start[k] = chains;
-        qsort(sorted + start[k], start[k + 1] - start[k], sizeof *sorted, chain_order);
         for (uint32_t i = start[k]; i < start[k + 1]; i++) {
-            uint32_t session = (uint32_t)(sorted[i] >> 32);
+            uint32_t session = rf->nodes[rf->chain_writes[i]].session;
             if (i == start[k] || rf->chains[chains - 1].session != session)
                 rf->chains[chains++] = (struct chain){session, i, 0, 0};
             rf->chains[chains - 1].count++;
-            rf->chain_writes[i] = (uint32_t)sorted[i];
         }
     }
     rf->key_start[keys] = chains;
-    free(sorted);
     free(start);
 }
 
@@ -184,9 +175,7 @@ static bool init(struct reads_from *rf, const struct ops *operations,
     CHECK(operations->count < NODE_INITIAL);
     memset(rf, 0, sizeof *rf);
     rf->operations = operations;
-    if (!nodes_build(rf, verdict) || !reads_bind(rf, verdict, is_lenient)) return false;
-    reads_from_chains(rf, false);
-    return true;
+    return nodes_build(rf, verdict) && reads_bind(rf, verdict, is_lenient);
 }
 
 bool reads_from_init(struct reads_from *rf, const struct ops *operations,

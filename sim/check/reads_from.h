@@ -46,7 +46,8 @@ bool reads_from_init(struct reads_from *rf, const struct ops *operations,
 bool reads_from_init_lenient(struct reads_from *rf, const struct ops *operations,
                              struct model_verdict *verdict);
 void reads_from_deinit(struct reads_from *rf);
-/* Builds chains of the nodes that write, or of those that read, into the fields. */
+/* Builds chains of the nodes that write, or of those that read, into the fields: who needs
+ * chains calls it. */
 void reads_from_chains(struct reads_from *rf, bool of_reads);
 uint64_t reads_from_memory(const struct reads_from *rf);
 

@@ -42,6 +42,11 @@ struct stale { /* the worst read so far */
     int64_t age;
 };
 
+struct ending {
+    int64_t end;
+    uint32_t node;
+};
+
 struct regular {
     struct reads_from rf;
     const struct op *items;
@@ -50,9 +55,9 @@ struct regular {
     enum property property;
     uint32_t *by_key, *key_start; /* nodes */
     struct tree tree;
-    uint32_t *writes;     /* nodes of the present key's writes by beginning */
-    uint32_t *by_end;     /* the same by end */
-    uint64_t missed_most; /* of any read */
+    uint32_t *writes;      /* nodes of the present key's writes by beginning */
+    struct ending *by_end; /* those that ended, by end */
+    uint64_t missed_most;  /* of any read */
     int64_t age_most;
     struct stale worst;
 };
@@ -159,38 +164,53 @@ static bool is_early(const struct regular *g, uint32_t n)
 
 /* ---- one key ---- */
 
-static const struct regular *sorting; /* of qsort; a process judges one history at a time */
-
 static int by_end_compare(const void *left, const void *right)
 {
-    uint32_t a = *(const uint32_t *)left, b = *(const uint32_t *)right;
-    int64_t x = op_of(sorting, a)->complete, y = op_of(sorting, b)->complete;
-    return x != y ? (x > y) - (x < y) : (a > b) - (a < b);
+    const struct ending *a = left, *b = right;
+    if (a->end != b->end) return a->end < b->end ? -1 : 1;
+    return (a->node > b->node) - (a->node < b->node);
+}
+
+/* Endings stand nearly in order, for the writes do: insertion, unless that takes too long. */
+static void endings_sort(struct ending *endings, uint32_t count)
+{
+    uint64_t moves_max = 32 * (uint64_t)count;
+    for (uint32_t i = 1; i < count; i++) {
+        struct ending held = endings[i];
+        uint32_t at = i;
+        for (; at && endings[at - 1].end > held.end; at--) endings[at] = endings[at - 1];
+        endings[at] = held;
+        if (moves_max < i - at) {
+            qsort(endings, count, sizeof *endings, by_end_compare);
+            return;
+        }
+        moves_max -= i - at;
+    }
 }
 
 static void key_judge(struct regular *g, const uint32_t *nodes, uint32_t count,
                       uint32_t *position, int64_t *end_most)
 {
-    uint32_t writes = 0, ended = 0;
+    uint32_t writes = 0, ended = 0, endings = 0;
     for (uint32_t i = 0; i < count; i++)
         if (g->rf.nodes[nodes[i]].row != NODE_NONE) {
-            g->writes[writes] = g->by_end[writes] = nodes[i];
             int64_t end = op_of(g, nodes[i])->complete;
+            g->writes[writes] = nodes[i];
+            if (end != OP_OPEN) g->by_end[endings++] = (struct ending){end, nodes[i]};
             end_most[writes] =
                 writes && end_most[writes - 1] > end ? end_most[writes - 1] : end;
             position[nodes[i]] = ++writes;
         }
     tree_clear(&g->tree, writes);
-    sorting = g;
-    qsort(g->by_end, writes, sizeof *g->by_end, by_end_compare);
+    endings_sort(g->by_end, endings);
     for (uint32_t i = 0; i < count; i++) {
         uint32_t n = nodes[i];
         bool is_thin = g->rf.nodes[n].is_thin;
         if (g->rf.nodes[n].reads_from == NODE_NONE && !is_thin) continue;
         const struct op *read = op_of(g, n);
-        for (; ended < writes && op_of(g, g->by_end[ended])->complete < read->invoke; ended++)
-            tree_add(&g->tree, writes + 1 - position[g->by_end[ended]],
-                     op_of(g, g->by_end[ended])->complete, g->by_end[ended]);
+        for (; ended < endings && g->by_end[ended].end < read->invoke; ended++)
+            tree_add(&g->tree, writes + 1 - position[g->by_end[ended].node],
+                     g->by_end[ended].end, g->by_end[ended].node);
         bool is_write = g->rf.nodes[n].row != NODE_NONE;
         if (g->property == SAFE && !is_write && overlaps_write(g, read, writes, end_most))
             continue;
