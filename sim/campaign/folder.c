@@ -236,7 +236,8 @@ static double now_seconds(void)
     return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 
-static void child_run(const struct folder_run *task, uint32_t variant, int out)
+static void child_run(const struct folder_run *task, const struct folder_request *request,
+                      uint32_t variant, int out)
 {
     struct scenario_errors errors = {0};
     struct scenario *scenario = scenario_load(task->path, &errors);
@@ -247,15 +248,17 @@ static void child_run(const struct folder_run *task, uint32_t variant, int out)
     /* limits.wall is judged between events; a handler that never ends is ended by a signal. */
     alarm((unsigned)(plan->wall_ms_max / 1000) + WATCHDOG_SECONDS);
     char *replay = result_replay_command(plan);
-    struct run *run = run_execute(plan, &(struct run_request){.replay = replay});
+    struct run *run = run_execute(
+        plan, &(struct run_request){.replay = replay,
+                                    .stop_on_violation = request->stop_on_violation});
     json_t *json = result_json(run);
     FILE *stream = fdopen(out, "w");
     int failed = !stream || json_dumpf(json, stream, JSON_COMPACT) || fclose(stream);
     _exit(failed ? EXIT_INVALID : EXIT_MET);
 }
 
-static void worker_start(struct worker *worker, const struct folder_run *task, size_t run,
-                         uint32_t variant)
+static void worker_start(struct worker *worker, const struct folder_run *task,
+                         const struct folder_request *request, size_t run, uint32_t variant)
 {
     int ends[2];
     *worker = (struct worker){.run = run, .started = now_seconds(), .pid = -1, .pipe = -1};
@@ -264,7 +267,7 @@ static void worker_start(struct worker *worker, const struct folder_run *task, s
     worker->pid = fork();
     if (worker->pid == 0) {
         close(ends[0]);
-        child_run(task, variant, ends[1]);
+        child_run(task, request, variant, ends[1]);
     }
     close(ends[1]);
     worker->pipe = ends[0];
@@ -331,7 +334,7 @@ static void run_all(struct folder *folder, const struct folder_request *request,
     while (done < folder->runs_count) {
         for (uint32_t w = 0; w < jobs; w++)
             if (workers[w].pipe < 0 && next < folder->runs_count) {
-                worker_start(&workers[w], &folder->runs[next], next, variants[next]);
+                worker_start(&workers[w], &folder->runs[next], request, next, variants[next]);
                 next++;
                 if (workers[w].pipe < 0) {
                     size_t failed = workers[w].run;

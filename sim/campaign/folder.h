@@ -31,9 +31,10 @@ struct folder {
 struct folder_request {
     const char *const *paths;
     size_t paths_count;
-    uint32_t jobs;      /* 0: one a core */
-    bool ignore_golden; /* neither read nor judged */
-    bool update_golden; /* rewrite golden.tsv of each folder given */
+    uint32_t jobs;          /* 0: one a core */
+    bool ignore_golden;     /* neither read nor judged */
+    bool update_golden;     /* rewrite golden.tsv of each folder given */
+    bool stop_on_violation; /* as in struct run_request */
     void (*progress)(void *context, size_t done, size_t total, const struct folder_run *run);
     void *progress_context;
 };

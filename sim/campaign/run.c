@@ -9,7 +9,14 @@
  *       of the run;
  *   I3  a fault entry whose evidence is required and that had no effect makes the run
  *       INVALID, never green;
- *   I4  INVALID comes before fail, fail before unknown, unknown before pass.
+ *   I4  INVALID comes before fail, fail before unknown, unknown before pass;
+ *   I5  a run that ended at a violation (request.stop_on_violation) fails by that one: what
+ *       else the scenario expects is unknown, and no entry is missed that it never came to.
+ *
+ * A violation ends the run when it is of a check that can be followed (sim/check/online.h), in
+ * a moment at which nothing lets it be: the check is not ignored; where it is named, some
+ * expectation allows none at that time; where it is not, it is a safety check. A number that
+ * is greater than expected is known at the end only.
  *
  * The host's clock is read only for `wall_seconds` and `cpu_seconds`, after and before, never
  * by what is simulated.
@@ -167,6 +174,21 @@ static bool is_named(const struct plan *plan, const struct check *check)
     return false;
 }
 
+static void add_unnamed(struct run *run, const struct check *check, struct check_result *result)
+{
+    run->expectations =
+        xrealloc(run->expectations, (run->expectations_count + 1) * sizeof *run->expectations);
+    struct run_expectation *added = &run->expectations[run->expectations_count++];
+    *added = (struct run_expectation){
+        .check = check,
+        .observed = (int64_t)result->violations,
+        .unknown = result->verdict == CHECK_UNKNOWN,
+        .result = *result,
+        .text = text_format("%s: holds (not named by the scenario)", check->name),
+    };
+    added->observed_text = violations_text(added);
+}
+
 /* I2: adds a row only for those that do not hold, so that a green result lists what the
  * scenario asked for. */
 static void judge_unnamed_checks(struct run *run)
@@ -180,18 +202,56 @@ static void judge_unnamed_checks(struct run *run)
             check_result_deinit(&result);
             continue;
         }
-        run->expectations = xrealloc(run->expectations,
-                                     (run->expectations_count + 1) * sizeof *run->expectations);
-        run->expectations[run->expectations_count++] = (struct run_expectation){
-            .check = check,
-            .observed = (int64_t)result.violations,
-            .unknown = result.verdict == CHECK_UNKNOWN,
-            .result = result,
-            .text = text_format("%s: holds (not named by the scenario)", check->name),
-        };
-        struct run_expectation *added = &run->expectations[run->expectations_count - 1];
-        added->observed_text = violations_text(added);
+        add_unnamed(run, check, &result);
     }
+}
+
+static void invalid(struct run *run, char *reason)
+{
+    if (run->verdict == VERDICT_INVALID) {
+        free(reason);
+        return;
+    }
+    run->verdict = VERDICT_INVALID;
+    free(run->reason);
+    run->reason = reason;
+}
+
+/* I5 */
+static void judge_stopped(struct run *run)
+{
+    char time[32];
+    bool is_confirmed = false;
+    for (uint32_t i = 0; i < run->plan->expectations_count; i++) {
+        const struct expectation *expectation = &run->plan->expectations[i];
+        struct run_expectation *out = &run->expectations[i];
+        if (expectation->kind == EXPECT_VIOLATIONS && expectation->check == run->stopped_by) {
+            judge_expectation(run, expectation, out);
+            is_confirmed |= out->result.first_ns == run->stopped_ns;
+        } else {
+            *out = (struct run_expectation){.expectation = expectation,
+                                            .check = expectation->check,
+                                            .unknown = true,
+                                            .text = xstrdup(expectation->text),
+                                            .observed_text =
+                                                xstrdup("not judged: the run was stopped")};
+        }
+    }
+    if (!is_named(run->plan, run->stopped_by)) {
+        struct check_input input = run_check_input(run);
+        struct check_result result = {0};
+        run->stopped_by->run(&input, &result);
+        is_confirmed = result.first_ns == run->stopped_ns;
+        add_unnamed(run, run->stopped_by, &result);
+    }
+    run->verdict = VERDICT_FAIL;
+    run->reason =
+        text_format("stopped at %s, when %s was first violated",
+                    vtime_format(run->stopped_ns, time, sizeof time), run->stopped_by->name);
+    if (!is_confirmed)
+        invalid(run, text_format("stopped at %s by a violation of %s that the check does not "
+                                 "confirm",
+                                 time, run->stopped_by->name));
 }
 
 static void judge_evidence(struct run *run)
@@ -207,17 +267,6 @@ static void judge_evidence(struct run *run)
                                           .effects = world_fault_effects(run->world, i)};
         evidence->missing = fault->evidence_required && !fault->inert && !evidence->effects;
     }
-}
-
-static void invalid(struct run *run, char *reason)
-{
-    if (run->verdict == VERDICT_INVALID) {
-        free(reason);
-        return;
-    }
-    run->verdict = VERDICT_INVALID;
-    free(run->reason);
-    run->reason = reason;
 }
 
 static char *limit_reason(struct run *run)
@@ -251,6 +300,10 @@ static void judge(struct run *run)
     const struct plan *plan = run->plan;
     run->expectations_count = plan->expectations_count;
     run->expectations = xcalloc(run->expectations_count + 1, sizeof *run->expectations);
+    if (run->stop == KERNEL_STOPPED) {
+        judge_stopped(run);
+        return;
+    }
     for (uint32_t i = 0; i < plan->expectations_count; i++)
         judge_expectation(run, &plan->expectations[i], &run->expectations[i]);
     judge_unnamed_checks(run);
@@ -299,6 +352,47 @@ bool run_holds(const struct run *run)
 
 /* ---- running ---- */
 
+/* Whether a violation of the check at that time ends the run. */
+static bool is_unexpected(const struct plan *plan, const struct check *check, int64_t time_ns)
+{
+    bool is_expected = false;
+    for (uint32_t i = 0; i < plan->ignored_count; i++)
+        if (plan->ignored[i].check == check) return false;
+    for (uint32_t i = 0; i < plan->expectations_count; i++) {
+        const struct expectation *e = &plan->expectations[i];
+        if (e->check != check || e->kind != EXPECT_VIOLATIONS) continue;
+        is_expected = true;
+        if (e->range.high == 0 && time_ns >= e->from_ns && time_ns <= e->until_ns) return true;
+    }
+    return !is_expected && check->is_safety;
+}
+
+static void violated(void *context, const char *name, int64_t time_ns, size_t op)
+{
+    struct run *run = context;
+    const struct check *check = check_find(name);
+    (void)op;
+    if (run->stopped_by || !is_unexpected(run->plan, check, time_ns)) return;
+    run->stopped_by = check;
+    run->stopped_ns = time_ns;
+    kernel_stop(run->kernel);
+}
+
+/* The checks of which a violation would end the run at some time. */
+static uint32_t checks_to_follow(const struct plan *plan)
+{
+    uint32_t followed = 0;
+    for (const char *const *name = online_checks; *name; name++) {
+        const struct check *check = check_find(*name);
+        bool may_end = is_unexpected(plan, check, 0);
+        for (uint32_t i = 0; i < plan->expectations_count; i++)
+            may_end |= plan->expectations[i].check == check &&
+                       is_unexpected(plan, check, plan->expectations[i].from_ns);
+        if (may_end) followed |= online_bit(*name);
+    }
+    return followed;
+}
+
 static enum kernel_stop simulate(struct run *run)
 {
     const struct plan *plan = run->plan;
@@ -309,6 +403,7 @@ static enum kernel_stop simulate(struct run *run)
     stop = world_finish(run->world, &plan->finish);
     if (stop == KERNEL_DONE && plan->finish.read_all)
         stop = workload_read_all(run->workload, kernel_now(run->kernel) + 60 * NS_PER_S);
+    if (run->stopped_by && stop == KERNEL_DONE) stop = KERNEL_STOPPED; /* while reading back */
     return stop == KERNEL_DONE ? kernel_verify(run->kernel) : stop;
 }
 
@@ -335,8 +430,18 @@ struct run *run_execute(const struct plan *plan, const struct run_request *reque
     struct trace_writer writer = {request->trace, run->world, plan->world.scheme};
     if (request->trace) kernel_observe(run->kernel, trace_line, &writer);
 
+    uint32_t followed = request->stop_on_violation ? checks_to_follow(plan) : 0;
+    struct online *online =
+        followed ? online_create(run->records.history, followed, violated, run) : NULL;
+    if (online) {
+        run->records.history->returned = online_returned;
+        run->records.history->returned_context = online;
+    }
+
     run->stop = simulate(run);
 
+    run->records.history->returned = NULL;
+    online_destroy(online);
     history_seal(run->records.history);
     run->ended_ns = kernel_now(run->kernel);
     run->trace_hash = kernel_trace_hash(run->kernel);

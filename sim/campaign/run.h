@@ -10,6 +10,7 @@
 #define FAULTLINE_SIM_CAMPAIGN_RUN_H
 
 #include "sim/campaign/series.h"
+#include "sim/check/online.h"
 #include "sim/scenario/plan.h"
 
 enum verdict { VERDICT_PASS, VERDICT_FAIL, VERDICT_INVALID, VERDICT_UNKNOWN };
@@ -49,6 +50,7 @@ struct run_request {
     const struct kernel *reference; /* stop at the first difference with it */
     FILE *trace;                    /* every event as a line of text; NULL: none */
     const char *replay;             /* for CHECK messages; borrowed */
+    bool stop_on_violation; /* end at the first violation that the scenario does not expect */
 };
 
 struct run {
@@ -64,7 +66,12 @@ struct run {
     double wall_seconds, cpu_seconds; /* of the simulation and its checks; the host's, never in
                                          results but under `host` */
     enum verdict verdict;
-    char *reason; /* of INVALID and UNKNOWN, NULL otherwise */
+    /* Of a run that ended at a violation (request.stop_on_violation): the check, and when; NULL
+     * otherwise. Its verdict is fail, and only that check is judged: for the others the run is
+     * too short. */
+    const struct check *stopped_by;
+    int64_t stopped_ns;
+    char *reason; /* of INVALID, UNKNOWN and a run that was stopped, NULL otherwise */
     struct run_expectation *expectations;
     size_t expectations_count; /* the scenario's first, then unexpected violations */
     struct run_evidence *evidence;

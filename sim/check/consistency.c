@@ -44,7 +44,7 @@ static size_t cut(const struct history_operations *whole, int64_t from_ns, int64
             continue;
         if (op.complete > until_ns) {
             op.complete = OP_OPEN;
-            if (op.result == RESULT_OK) op.result = RESULT_UNKNOWN;
+            op.result = RESULT_UNKNOWN; /* also what was refused later */
         }
         answers += op.result == RESULT_OK || op.result == RESULT_FAIL;
         sources[count] = whole->sources[i];

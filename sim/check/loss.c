@@ -208,6 +208,16 @@ static bool in_table(const struct history *history, uint32_t table, uint32_t key
     return key_size >= table_size && memcmp(prefix, name, table_size) == 0;
 }
 
+bool write_may_stand_under(const struct history *history, const struct history_op *write,
+                           uint32_t key)
+{
+    if (write->type == HISTORY_INSERT) {
+        if (write->table != HISTORY_NONE) return in_table(history, write->table, key);
+        if (write->key == HISTORY_NONE) return true;
+    }
+    return write->key == key;
+}
+
 enum invention { INVENTED_NOT, INVENTED_NOBODY, INVENTED_EARLY, INVENTED_ELSEWHERE };
 
 static enum invention judge(const struct index *index, uint32_t reader, uint32_t key,
@@ -217,13 +227,8 @@ static enum invention judge(const struct index *index, uint32_t reader, uint32_t
     if (writer == NO_OP) return INVENTED_NOBODY;
     const struct history_op *write = &index->ops[writer];
     if (write->invoke_ns > index->ops[reader].return_ns) return INVENTED_EARLY;
-    if (write->type == HISTORY_INSERT) {
-        if (write->table != HISTORY_NONE)
-            return in_table(index->history, write->table, key) ? INVENTED_NOT
-                                                               : INVENTED_ELSEWHERE;
-        if (write->key == HISTORY_NONE) return INVENTED_NOT;
-    }
-    return write->key == key ? INVENTED_NOT : INVENTED_ELSEWHERE;
+    return write_may_stand_under(index->history, write, key) ? INVENTED_NOT
+                                                             : INVENTED_ELSEWHERE;
 }
 
 void check_no_invented_value(const struct check_input *input, struct check_result *result)

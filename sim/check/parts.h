@@ -57,6 +57,9 @@ bool op_is_write(const struct history_op *op);
 /* True for an acknowledgement and for a definite answer about the data (mismatch, held, not
  * found). */
 bool op_is_served(const struct history_op *op);
+/* False when a value that this write wrote has no business under that key. */
+bool write_may_stand_under(const struct history *history, const struct history_op *write,
+                           uint32_t key);
 bool op_in_window(const struct check_input *input, int64_t return_ns);
 
 /* ---- final state: what stands under each key after quiescence ---- */

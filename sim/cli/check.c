@@ -14,7 +14,7 @@ struct check_options {
     size_t count;
     const char *junit;
     uint64_t jobs;
-    bool json, update_golden, ignore_golden;
+    bool json, update_golden, ignore_golden, stop_on_violation;
 };
 
 static const struct argp_option check_argp_options[] = {
@@ -23,6 +23,8 @@ static const struct argp_option check_argp_options[] = {
     {"json", 'j', NULL, 0, "prints one result object a line instead of text", 0},
     {"update-golden", 'g', NULL, 0,
      "rewrites golden.tsv of each folder given, so that changed behaviour shows in review", 0},
+    {"stop-on-violation", 'x', NULL, 0,
+     "ends each run at its first violation that the scenario does not expect", 0},
     {"no-golden", 'G', NULL, 0, "does not compare with golden.tsv", 0},
     {0},
 };
@@ -37,6 +39,7 @@ static error_t check_option(int key, char *argument, struct argp_state *state)
     case 'u': options->junit = argument; return 0;
     case 'j': options->json = true; return 0;
     case 'g': options->update_golden = true; return 0;
+    case 'x': options->stop_on_violation = true; return 0;
     case 'G': options->ignore_golden = true; return 0;
     case ARGP_KEY_ARG:
         options->paths =
@@ -44,6 +47,10 @@ static error_t check_option(int key, char *argument, struct argp_state *state)
         options->paths[options->count++] = argument;
         return 0;
     case ARGP_KEY_NO_ARGS: argp_usage(state); return 0;
+    case ARGP_KEY_END:
+        if (options->stop_on_violation && options->update_golden)
+            argp_error(state, "--update-golden needs whole runs, not --stop-on-violation");
+        return 0;
     default: return ARGP_ERR_UNKNOWN;
     }
 }
@@ -168,6 +175,7 @@ int command_check(int argc, char **argv)
                                      .jobs = (uint32_t)options.jobs,
                                      .ignore_golden = options.ignore_golden,
                                      .update_golden = options.update_golden,
+                                     .stop_on_violation = options.stop_on_violation,
                                      .progress = show_progress,
                                      .progress_context = &progress};
     folder_check(&folder, &request);

@@ -27,7 +27,7 @@ struct run_input {
     struct plan_request request;
     struct setting *sets;
     uint32_t sets_count;
-    bool verify, json, plots, smallest;
+    bool verify, json, plots, smallest, stop_on_violation;
 };
 
 /* ---- arguments ---- */
@@ -41,6 +41,8 @@ static const struct argp_option run_options[] = {
     {"plots", 'p', NULL, 0,
      "draws the plots into the result folder (needs gnuplot); default folder results/NAME", 0},
     {"verify", 'V', NULL, 0, "runs twice and stops at the first difference", 0},
+    {"stop-on-violation", 'x', NULL, 0,
+     "ends the run at the first violation that the scenario does not expect", 0},
     {"trace", 't', "FILE", 0, "writes every event as a line", 0},
     {"images", 'i', "DIR", 0,
      "copies what is on the nodes' disks at the end into DIR/NODE (with several variants: "
@@ -68,6 +70,7 @@ static error_t run_option(int key, char *argument, struct argp_state *state)
         input->images = argument;
         return 0;
     case 'V': input->verify = true; return 0;
+    case 'x': input->stop_on_violation = true; return 0;
     case 'j': input->json = true; return 0;
     case 'p': input->plots = true; return 0;
     case 'm': input->smallest = true; return 0;
@@ -243,16 +246,17 @@ static struct run *run_variant(const struct run_input *input, const struct plan 
         cli_error("%s: cannot be written", input->trace);
         return NULL;
     }
-    struct run *run;
+    struct run_request request = {.record = input->verify,
+                                  .trace = trace,
+                                  .replay = replay,
+                                  .stop_on_violation = input->stop_on_violation};
+    struct run *run = run_execute(plan, &request);
     if (input->verify) {
-        struct run *first = run_execute(
-            plan, &(struct run_request){.record = true, .trace = trace, .replay = replay});
-        run = run_execute(plan, &(struct run_request){.record = true,
-                                                      .reference = first->kernel,
-                                                      .replay = replay});
+        struct run *first = run;
+        request.reference = first->kernel;
+        request.trace = NULL;
+        run = run_execute(plan, &request);
         run_destroy(first);
-    } else {
-        run = run_execute(plan, &(struct run_request){.trace = trace, .replay = replay});
     }
     if (trace) {
         bool failed = ferror(trace) != 0;

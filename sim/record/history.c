@@ -117,6 +117,7 @@ void history_return(struct history *history, size_t index, int64_t now_ns,
     op->return_ns = now_ns;
     op->outcome = (uint8_t)outcome;
     op->pending = false;
+    if (history->returned) history->returned(history->returned_context, index);
 }
 
 void history_value(struct history *history, size_t index, uint64_t value)

@@ -113,6 +113,9 @@ struct history {
                               NULL */
     struct history_names *names;
     bool sealed;
+    /* Told of each return when all of the operation is recorded; NULL: nobody. */
+    void (*returned)(void *context, size_t op);
+    void *returned_context;
 };
 
 struct history *history_create(void);
