@@ -295,7 +295,7 @@ static bool is_older(struct online *o, const struct sight *sight, uint32_t name,
 static bool reads_own_write(struct online *o, const struct history_op *op,
                             const struct view *view, const struct sight *sight)
 {
-    uint64_t own;
+    uint64_t own = 0;
     return !sight->is_usable || !ladder_top(o, view->own, op->invoke_ns, &own) ||
            !is_older(o, sight, op->key, (uint32_t)own);
 }
@@ -392,7 +392,7 @@ static void session_returned(struct online *o, uint32_t index, int64_t oldest)
 static void key_returned(struct online *o, uint32_t index, int64_t oldest)
 {
     const struct history_op *op = &o->history->ops[index];
-    uint64_t top;
+    uint64_t top = 0;
     if (!op_is_write(op) || op->key == HISTORY_NONE) return;
     struct online_key *key = key_of(o, op->key);
     if (op->type == HISTORY_DELETE && op->outcome != OUTCOME_UNKNOWN) {
