@@ -473,7 +473,7 @@ static struct findings inspect(struct fixture *f)
 {
     struct findings found = {0};
     struct engine_inspector inspector = {count_finding, &found, true};
-    assert_int_equal(table_inspect(&f->w.host, PATH, "name", NUMBER, &inspector), 0);
+    assert_int_equal(table_inspect(&f->w.host, PATH, "name", NUMBER, &inspector, NULL), 0);
     return found;
 }
 

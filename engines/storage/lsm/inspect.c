@@ -4,6 +4,17 @@
  * table_inspect(), logs record by record. It judges by the rules of recovery (L2 to L6 of
  * lsm.c), and goes on behind damage: behind a broken record at the next valid one, at whatever
  * offset.
+ *
+ * The manifest is also held against itself and against the tables, because each may be whole
+ * and not of the other (a file brought in from another backup, a manifest written by hand):
+ *
+ *     within it        numbers are below the next one, and come once; keys and counts of an
+ *                      entry are possible; tables of a run ascend and do not overlap; runs of a
+ *                      level are older one after the other (L8); no sequence lies behind the
+ *                      last one in tables
+ *     with a table     everything that its entry says of it, by what the blocks hold
+ *
+ * Not told: a table of the same number, sizes, keys and sequences, but with other values.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -240,39 +251,106 @@ static bool has_name(const struct look *look, const char *wanted)
     return false;
 }
 
-static void look_at_listed(struct look *look, uint64_t offset, uint32_t level, uint32_t run,
-                           const struct lsm_file *file)
+/* A table as the manifest lists it. */
+struct listing {
+    const struct lsm_file *file;
+    const struct lsm_run *run;
+    uint64_t offset;         /* of its entry in the manifest */
+    uint32_t level, age, at; /* at in the run `age` (0: newest) of its level */
+};
+
+/* The listing behind *l, or from a zeroed one on the first. The offsets are those of
+ * lsm_manifest_encode(): 8 bytes begin a level, 4 a run. */
+static bool listing_next(const struct look *look, struct listing *l)
 {
-    char name[ENGINE_PATH_SIZE], smallest[ENGINE_KEY_TEXT], largest[ENGINE_KEY_TEXT];
-    if (lsm_table_path("", file->garbage.number, name)) return;
-    found(look, FINDING_ITEM, LSM_MANIFEST, offset,
-          "level %u, run %u: %s, %llu bytes, %llu entries, %llu tombstones, %s to %s", level,
-          run, name, (unsigned long long)file->garbage.file_bytes,
-          (unsigned long long)file->summary.entries,
-          (unsigned long long)file->summary.tombstones,
-          engine_key_text(smallest, file->summary.smallest),
-          engine_key_text(largest, file->summary.largest));
-    if (!has_name(look, name))
-        found(look, FINDING_PROBLEM, LSM_MANIFEST, offset, "lists %s, which is not there",
-              name);
+    if (l->file) {
+        const struct table_summary *s = &l->file->summary;
+        l->offset += LSM_MANIFEST_FILE + s->smallest.size + s->largest.size;
+        l->at++;
+    } else {
+        l->offset = LSM_MANIFEST_HEADER + 8;
+    }
+    for (; l->level < LSM_LEVELS; l->level++, l->age = 0, l->offset += 8) {
+        const struct lsm_level *level = &look->lsm.version->levels[l->level];
+        for (; l->age < level->count; l->age++, l->at = 0) {
+            l->run = level->runs[l->age];
+            if (l->at == 0) l->offset += 4;
+            if (l->at == l->run->count) continue;
+            l->file = l->run->files[l->at];
+            return true;
+        }
+    }
+    return false;
 }
 
-/* The offsets are those of lsm_manifest_encode(). */
+/* The first listing of a number. */
+static bool listing_find(const struct look *look, uint64_t number, struct listing *l)
+{
+    *l = (struct listing){0};
+    while (listing_next(look, l))
+        if (l->file->garbage.number == number) return true;
+    return false;
+}
+
+static uint64_t run_sequence(const struct lsm_run *run, bool is_max)
+{
+    uint64_t found = run->files[0]->summary.sequence_min;
+    for (uint32_t i = 0; i < run->count; i++) {
+        const struct table_summary *s = &run->files[i]->summary;
+        if (is_max ? s->sequence_max > found : s->sequence_min < found)
+            found = is_max ? s->sequence_max : s->sequence_min;
+    }
+    return found;
+}
+
+/* What the manifest alone shows to be impossible. */
+static void judge_listing(struct look *look, const struct listing *l, const char *name)
+{
+    const struct lsm *lsm = &look->lsm;
+    const struct table_summary *s = &l->file->summary;
+    struct listing first;
+    if (l->file->garbage.number >= lsm->next_number)
+        found(look, FINDING_PROBLEM, LSM_MANIFEST, l->offset,
+              "lists %s, though the next number is %llu", name,
+              (unsigned long long)lsm->next_number);
+    if (listing_find(look, l->file->garbage.number, &first) && first.file != l->file)
+        found(look, FINDING_PROBLEM, LSM_MANIFEST, l->offset, "lists %s a second time", name);
+    if (bytes_compare(s->smallest, s->largest) > 0 || s->entries == 0 ||
+        s->tombstones > s->entries || s->sequence_min > s->sequence_max)
+        found(look, FINDING_PROBLEM, LSM_MANIFEST, l->offset, "says what can not be of %s",
+              name);
+    if (s->sequence_max > lsm->flushed_sequence)
+        found(look, FINDING_PROBLEM, LSM_MANIFEST, l->offset,
+              "sequence %llu in %s, but %llu is the last one in tables",
+              (unsigned long long)s->sequence_max, name,
+              (unsigned long long)lsm->flushed_sequence);
+    if (l->at && bytes_compare(l->run->files[l->at - 1]->summary.largest, s->smallest) >= 0)
+        found(look, FINDING_PROBLEM, LSM_MANIFEST, l->offset,
+              "%s does not stand behind the table before it in level %u", name, l->level);
+    if (l->age && l->at == 0) {
+        const struct lsm_run *newer = look->lsm.version->levels[l->level].runs[l->age - 1];
+        if (run_sequence(newer, false) <= run_sequence(l->run, true))
+            found(look, FINDING_PROBLEM, LSM_MANIFEST, l->offset,
+                  "run %u of level %u is not older than the run before it", l->age, l->level);
+    }
+}
+
 static void look_at_version(struct look *look)
 {
-    uint64_t offset = LSM_MANIFEST_HEADER;
-    const struct lsm_version *version = look->lsm.version;
-    for (uint32_t i = 0; i < LSM_LEVELS; i++) {
-        offset += 8;
-        for (uint32_t j = 0; j < version->levels[i].count; j++) {
-            const struct lsm_run *run = version->levels[i].runs[j];
-            offset += 4;
-            for (uint32_t k = 0; k < run->count; k++) {
-                const struct table_summary *s = &run->files[k]->summary;
-                look_at_listed(look, offset, i, j, run->files[k]);
-                offset += LSM_MANIFEST_FILE + s->smallest.size + s->largest.size;
-            }
-        }
+    char name[ENGINE_PATH_SIZE], smallest[ENGINE_KEY_TEXT], largest[ENGINE_KEY_TEXT];
+    struct listing l = {0};
+    while (listing_next(look, &l)) {
+        const struct table_summary *s = &l.file->summary;
+        if (lsm_table_path("", l.file->garbage.number, name)) continue;
+        found(look, FINDING_ITEM, LSM_MANIFEST, l.offset,
+              "level %u, run %u: %s, %llu bytes, %llu entries, %llu tombstones, %s to %s",
+              l.level, l.age, name, (unsigned long long)s->file_bytes,
+              (unsigned long long)s->entries, (unsigned long long)s->tombstones,
+              engine_key_text(smallest, s->smallest), engine_key_text(largest, s->largest));
+        if (!has_name(look, name))
+            found(look, FINDING_PROBLEM, LSM_MANIFEST, l.offset, "lists %s, which is not there",
+                  name);
+        judge_listing(look, &l, name);
     }
 }
 
@@ -308,26 +386,61 @@ static int look_at_manifest(struct look *look)
 
 /* ---- tables ---- */
 
-static bool is_listed(const struct look *look, uint64_t number)
+/* What the manifest says of a table, against what the table holds. Told at the table's end, so
+ * that findings stay in the order of offsets. */
+static void judge_table(struct look *look, const char *name, const struct listing *l,
+                        const struct table_seen *seen)
 {
-    for (uint32_t i = 0; i < LSM_LEVELS; i++) {
-        const struct lsm_level *level = &look->lsm.version->levels[i];
-        for (uint32_t j = 0; j < level->count; j++)
-            for (uint32_t k = 0; k < level->runs[j]->count; k++)
-                if (level->runs[j]->files[k]->garbage.number == number) return true;
+    const struct table_summary *a = &l->file->summary, *b = &seen->summary;
+    const struct {
+        const char *what;
+        uint64_t field, listed, is;
+    } figures[] = {
+        {"file bytes", 8, a->file_bytes, b->file_bytes},
+        {"tail bytes", 16, a->tail_bytes, b->tail_bytes},
+        {"entries", 24, a->entries, b->entries},
+        {"tombstones", 32, a->tombstones, b->tombstones},
+        {"bytes of data", 40, a->data_bytes, b->data_bytes},
+        {"as least sequence", 48, a->sequence_min, b->sequence_min},
+        {"as greatest sequence", 56, a->sequence_max, b->sequence_max},
+        {"as time of the youngest tombstone", 64, (uint64_t)l->file->tombstone_newest_ns,
+         (uint64_t)seen->tombstone_newest_ns},
+    };
+    for (size_t i = 0; i < sizeof(figures) / sizeof(figures[0]); i++) {
+        if (figures[i].listed == figures[i].is || (i > 0 && !seen->is_whole)) continue;
+        found(look, FINDING_PROBLEM, name, b->file_bytes,
+              LSM_MANIFEST " at offset %llu lists %lld %s, the table has %lld",
+              (unsigned long long)(l->offset + figures[i].field), (long long)figures[i].listed,
+              figures[i].what, (long long)figures[i].is);
     }
-    return false;
+    if (!seen->is_whole) return;
+    char listed[ENGINE_KEY_TEXT], is[ENGINE_KEY_TEXT];
+    for (int end = 0; end < 2; end++) {
+        struct bytes x = end ? a->largest : a->smallest, y = end ? b->largest : b->smallest;
+        if (bytes_equal(x, y)) continue;
+        found(
+            look, FINDING_PROBLEM, name, b->file_bytes,
+            LSM_MANIFEST " at offset %llu lists %s as %s key, the table has %s",
+            (unsigned long long)(l->offset + LSM_MANIFEST_FILE + (end ? a->smallest.size : 0)),
+            engine_key_text(listed, x), end ? "largest" : "smallest", engine_key_text(is, y));
+    }
 }
 
 static int look_at_table(struct look *look, const char *name, uint64_t number)
 {
     char path[ENGINE_PATH_SIZE];
-    if (look->has_manifest && !is_listed(look, number)) {
+    struct listing l;
+    struct table_seen seen = {0};
+    if (look->has_manifest && !listing_find(look, number, &l)) {
         found(look, FINDING_NOTE, name, 0, "not listed: the next open removes it");
         return 0;
     }
     int err = lsm_table_path(look->lsm.dir, number, path);
-    return err ? err : table_inspect(&look->lsm.base.host, path, name, number, look->inspector);
+    if (!err)
+        err = table_inspect(&look->lsm.base.host, path, name, number, look->inspector, &seen);
+    if (!err && look->has_manifest) judge_table(look, name, &l, &seen);
+    table_seen_deinit(&seen);
+    return err;
 }
 
 /* ---- logs ---- */

@@ -90,8 +90,18 @@ void table_iterator_expect(struct lsm_iterator *it, uint32_t bytes);
  * between two. */
 bool table_iterator_is_ready(const struct lsm_iterator *it);
 
-/* Reads everything of a file that is not open and reports it (engine.h, engine_inspect). */
+/* What inspection found in a table, beside what it reported. */
+struct table_seen {
+    bool is_whole;                /* no problem in it; else only summary.file_bytes is true */
+    struct table_summary summary; /* its keys stand in the buffers */
+    int64_t tombstone_newest_ns;  /* INT64_MIN: it has none */
+    struct buffer smallest, largest;
+};
+/* Reads everything of a file that is not open and reports it (engine.h, engine_inspect).
+ * *seen, all zero, is filled and then the caller's to deinit; or it is NULL. */
 int table_inspect(const struct engine_host *host, const char *path, const char *name,
-                  uint64_t number, const struct engine_inspector *inspector);
+                  uint64_t number, const struct engine_inspector *inspector,
+                  struct table_seen *seen);
+void table_seen_deinit(struct table_seen *seen);
 
 #endif

@@ -30,7 +30,12 @@ struct inspection {
     struct buffer rebuilt; /* of the entry */
     struct bytes filter;   /* empty: none, or broken */
     struct buffer filter_copy, index_copy;
+    struct buffer smallest;
     struct table_summary seen;
+    uint64_t sequence_before; /* of the entry before */
+    uint64_t tail_bytes;      /* 0: no footer says it */
+    int64_t tombstone_newest_ns;
+    uint64_t problems;
     uint32_t blocks;
 };
 
@@ -40,6 +45,7 @@ __attribute__((format(printf, 4, 5))) static void report(struct inspection *n,
                                                          ...)
 {
     char text[TEXT_SIZE];
+    n->problems += finding == FINDING_PROBLEM;
     if (finding == FINDING_ITEM && !n->inspector->wants_items) return;
     va_list arguments;
     va_start(arguments, format);
@@ -99,17 +105,24 @@ static int entry_judge(struct inspection *n, uint64_t offset, const struct block
     char text[KEY_TEXT * 4 + 4];
     if (s->entries) {
         int order = bytes_compare(before, key);
-        if (order > 0 || (order == 0 && s->sequence_max <= sequence))
+        if (order > 0 || (order == 0 && n->sequence_before <= sequence))
             report(n, FINDING_PROBLEM, offset, "key '%s' stands behind a greater one",
                    key_text(text, key));
     }
     if (n->filter.size && !bloom_may_hold(n->filter, bloom_hash(key)))
         report(n, FINDING_PROBLEM, offset, "the filter does not hold key '%s'",
                key_text(text, key));
-    s->sequence_max = sequence; /* of the entry before */
+    if (s->entries == 0 && (err = buffer_assign(&n->smallest, key))) return err;
+    if (s->entries == 0 || sequence < s->sequence_min) s->sequence_min = sequence;
+    if (sequence > s->sequence_max) s->sequence_max = sequence;
+    n->sequence_before = sequence;
     s->entries++;
-    s->tombstones += e->tag & 1;
     s->data_bytes += key.size + e->value_size;
+    if (e->tag & 1) {
+        int64_t time = e->value_size == 8 ? (int64_t)get_u64(e->value) : 0;
+        if (time > n->tombstone_newest_ns) n->tombstone_newest_ns = time;
+        s->tombstones++;
+    }
     return buffer_assign(&n->key, key);
 }
 
@@ -212,9 +225,12 @@ static void properties_judge(struct inspection *n, const struct table_footer *f,
            (unsigned long long)s->entries, (unsigned long long)s->tombstones,
            (unsigned long long)s->sequence_min, (unsigned long long)s->sequence_max,
            key_text(first, s->smallest), key_text(last, s->largest));
-    if (is_whole && (s->entries != n->seen.entries || s->tombstones != n->seen.tombstones ||
-                     s->data_bytes != n->seen.data_bytes || p->blocks != n->blocks ||
-                     !bytes_equal(s->largest, buffer_bytes(&n->key))))
+    if (is_whole &&
+        (s->entries != n->seen.entries || s->tombstones != n->seen.tombstones ||
+         s->data_bytes != n->seen.data_bytes || p->blocks != n->blocks ||
+         s->sequence_min != n->seen.sequence_min || s->sequence_max != n->seen.sequence_max ||
+         !bytes_equal(s->smallest, buffer_bytes(&n->smallest)) ||
+         !bytes_equal(s->largest, buffer_bytes(&n->key))))
         report(n, FINDING_PROBLEM, f->properties, "the properties do not fit the blocks");
 }
 
@@ -246,6 +262,7 @@ static int inspect(struct inspection *n)
                "no footer of table %llu", (unsigned long long)n->number);
         return blocks_by_size(n, n->file_bytes);
     }
+    n->tail_bytes = n->file_bytes - f.filter;
     int filter = tail_section(n, "a filter", f.filter, f.index, &n->filter_copy);
     if (filter < 0) return filter;
     n->filter = buffer_bytes(&n->filter_copy);
@@ -270,10 +287,36 @@ static int inspect(struct inspection *n)
     return 0;
 }
 
-int table_inspect(const struct engine_host *host, const char *path, const char *name,
-                  uint64_t number, const struct engine_inspector *inspector)
+void table_seen_deinit(struct table_seen *seen)
 {
-    struct inspection n = {.inspector = inspector, .name = name, .number = number};
+    if (seen->smallest.allocator) buffer_deinit(&seen->smallest);
+    if (seen->largest.allocator) buffer_deinit(&seen->largest);
+}
+
+/* Hands over what the walk has summed up. */
+static void seen_take(struct inspection *n, struct table_seen *seen)
+{
+    *seen = (struct table_seen){.is_whole = n->problems == 0,
+                                .summary = n->seen,
+                                .tombstone_newest_ns = n->tombstone_newest_ns,
+                                .smallest = n->smallest,
+                                .largest = n->key};
+    seen->summary.file_bytes = n->file_bytes;
+    seen->summary.tail_bytes = n->tail_bytes;
+    seen->summary.smallest = buffer_bytes(&seen->smallest);
+    seen->summary.largest = buffer_bytes(&seen->largest);
+    n->smallest = n->key = (struct buffer){.allocator = n->section.allocator};
+}
+
+int table_inspect(const struct engine_host *host, const char *path, const char *name,
+                  uint64_t number, const struct engine_inspector *inspector,
+                  struct table_seen *seen)
+{
+    struct inspection n = {.inspector = inspector,
+                           .name = name,
+                           .number = number,
+                           .tombstone_newest_ns = INT64_MIN};
+    n.smallest.allocator = host->allocator;
     n.section.allocator = n.key.allocator = n.rebuilt.allocator = host->allocator;
     n.filter_copy.allocator = n.index_copy.allocator = host->allocator;
     int err = vfs_open(host->vfs, path, VFS_READ, &n.file);
@@ -281,6 +324,8 @@ int table_inspect(const struct engine_host *host, const char *path, const char *
     err = vfs_size(n.file, &n.file_bytes);
     if (!err) err = inspect(&n);
     vfs_close(n.file);
+    if (!err && seen) seen_take(&n, seen);
+    buffer_deinit(&n.smallest);
     buffer_deinit(&n.section);
     buffer_deinit(&n.key);
     buffer_deinit(&n.rebuilt);
