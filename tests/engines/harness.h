@@ -49,7 +49,7 @@ struct heap_block {
 struct heap {
     struct allocator allocator;
     struct heap_block all; /* ring anchor */
-    size_t bytes;
+    size_t bytes, bytes_most;
     uint64_t allocations; /* so far, growths included */
     uint64_t fail_at;     /* this one returns NULL; 0: none */
     unsigned char fill;   /* what fresh memory holds */
@@ -75,6 +75,7 @@ static UNUSED void *heap_resize(void *context, void *block, size_t old_size, siz
         heap->all.next->previous = fresh;
         heap->all.next = fresh;
         heap->bytes += new_size;
+        if (heap->bytes > heap->bytes_most) heap->bytes_most = heap->bytes;
         if (old) memcpy(fresh + 1, old + 1, old_size < new_size ? old_size : new_size);
     }
     if (old) {

@@ -461,6 +461,80 @@ static void test_without_maintenance_writes_help_and_memory_stays_bounded(void *
     }
 }
 
+/* What lsm.c grants itself (MEMORY), on real files: memtables with what orders their entries,
+ * the cache, index and filter of the open tables, a stretch of each input of a compaction, and
+ * the names and ends of all tables. */
+static uint64_t memory_granted(const struct lsm_options *o, uint64_t tables)
+{
+    uint64_t memtables = 2 * (uint64_t)o->memtable_bytes, stretch = 2 * (64 << 10);
+    uint64_t open = (uint64_t)o->max_open_tables * (uint64_t)o->table_bytes / 16;
+    uint64_t inputs = (2 * (uint64_t)o->l0_trigger + 4) * stretch;
+    return memtables + memtables / 2 + (uint64_t)o->cache_bytes + open + inputs +
+           (uint64_t)o->memtable_bytes / 8 + tables * 320;
+}
+
+static void test_ten_million_keys_take_no_more_memory_than_the_options_grant(void **state)
+{
+    (void)state;
+    struct world w;
+    struct lsm_options o = options_default_lsm();
+    struct buffer out = {.allocator = &allocator_system};
+    struct engine_batch batch = {.allocator = &allocator_system};
+    uint64_t count = test_scaled(100000, 10000000);
+    char key[24], value[120];
+    if (count < 10000) count = 10000;
+    o.max_open_tables = 32; /* far fewer than there are */
+    if (count < 1000000) {
+        o.memtable_bytes = o.table_bytes = o.cache_bytes = 256 << 10;
+        o.level_base_bytes = 2 << 20;
+        o.max_open_tables = 8;
+    }
+    world_init(&w, WORLD_REAL, 1);
+    world_open(&w, &engine_lsm, &o);
+    for (uint64_t i = 0; i < count; i++) {
+        uint64_t k = i * UINT64_C(2654435761) % count; /* each once, far from the last */
+        snprintf(key, sizeof(key), "%016llu", (unsigned long long)k);
+        snprintf(value, sizeof(value), "%0100llu", (unsigned long long)k);
+        engine_batch_put(&batch, bytes_string(key), bytes_string(value));
+        if (batch.count < 100 && i + 1 < count) continue;
+        bool more = true;
+        assert_int_equal(engine_write(w.engine, &batch, ENGINE_NO_SYNC, 0), 0);
+        for (int slices = 0; more && slices < 4; slices++)
+            assert_int_equal(engine_maintain(w.engine, 64 << 10, 0, &more), 0);
+        engine_batch_clear(&batch);
+    }
+    settle(&w, 0);
+    for (uint64_t i = 0; i < count; i += 1 + count / 10007) {
+        snprintf(key, sizeof(key), "%016llu", (unsigned long long)i);
+        snprintf(value, sizeof(value), "%0100llu", (unsigned long long)i);
+        assert_int_equal(engine_get(w.engine, bytes_string(key), &out), 0);
+        assert_true(bytes_equal(buffer_bytes(&out), bytes_string(value)));
+    }
+    uint64_t tables = over_levels(&w, "level", "files"), opened = property(&w, "tables.open");
+    uint64_t granted = memory_granted(&o, tables);
+    size_t most = w.heap.bytes_most;
+    world_reopen(&w);
+    struct engine_range all = {0};
+    struct engine_cursor *cursor;
+    struct bytes k, v;
+    uint64_t entries = 0;
+    assert_int_equal(engine_scan_open(w.engine, &all, &cursor), 0);
+    while (engine_scan_next(cursor, &k, &v) > 0) entries++;
+    engine_scan_close(cursor);
+    if (w.heap.bytes_most > most) most = w.heap.bytes_most;
+    print_message("%llu keys in %llu tables, %llu of them open: %zu bytes of memory at most, "
+                  "%llu granted\n",
+                  (unsigned long long)count, (unsigned long long)tables,
+                  (unsigned long long)opened, most, (unsigned long long)granted);
+    assert_int_equal(entries, count);
+    assert_true(tables > 2 * (uint64_t)o.max_open_tables);
+    assert_true(opened <= (uint64_t)o.max_open_tables);
+    assert_true(most <= granted);
+    buffer_deinit(&out);
+    engine_batch_deinit(&batch);
+    world_deinit(&w);
+}
+
 /* Two logs: the memtable was switched and its flush has not come to an end. */
 static void test_a_flush_cut_off_at_any_slice_is_done_again_from_its_log(void **state)
 {
@@ -541,6 +615,7 @@ int main(void)
         cmocka_unit_test(test_a_cursor_keeps_the_files_of_its_snapshot),
         cmocka_unit_test(test_opening_reads_no_table_and_few_stay_open),
         cmocka_unit_test(test_without_maintenance_writes_help_and_memory_stays_bounded),
+        cmocka_unit_test(test_ten_million_keys_take_no_more_memory_than_the_options_grant),
         cmocka_unit_test(test_a_flush_cut_off_at_any_slice_is_done_again_from_its_log),
         cmocka_unit_test(test_each_cursor_sees_its_own_version_of_a_key),
     };
