@@ -391,6 +391,27 @@ static enum object_type type_guess(const struct builder *b)
     return OBJECT_REGISTER;
 }
 
+/* Whether the operations are those of the type that was demanded; false: the error is set. */
+static bool type_fits(struct builder *b, enum object_type type)
+{
+    static const uint32_t kinds[OBJECT_TYPES] = {
+        [OBJECT_REGISTER] = 1u << OP_READ | 1u << OP_WRITE | 1u << OP_COMPARE_AND_SET |
+                            1u << OP_INSERT | 1u << OP_DELETE,
+        [OBJECT_SET] = 1u << OP_READ | 1u << OP_ADD | 1u << OP_REMOVE,
+        [OBJECT_COUNTER] = 1u << OP_READ | 1u << OP_ADD,
+        [OBJECT_QUEUE] = 1u << OP_ENQUEUE | 1u << OP_DEQUEUE,
+        [OBJECT_LIST] = 1u << OP_READ | 1u << OP_APPEND,
+        [OBJECT_TEXT] = 1u << OP_READ | 1u << OP_WRITE | 1u << OP_APPEND,
+        [OBJECT_LOCK] = 1u << OP_ACQUIRE | 1u << OP_RELEASE,
+    };
+    for (size_t i = 0; i < b->count; i++)
+        if (!(kinds[type] & 1u << b->items[i].kind))
+            return builder_fail(b, b->items[i].line, 1, "a %s has no operation '%s'",
+                                object_type_words[type], op_kind_words[b->items[i].kind]);
+    return type != OBJECT_COUNTER || !b->adds_other ||
+           builder_fail(b, 1, 1, "a counter adds numbers; here something else is added");
+}
+
 /* A register that held a vector was read like a list; its value is the vector's text. */
 static void answers_join(struct builder *b, enum object_type type)
 {
@@ -425,6 +446,7 @@ bool builder_finish(struct builder *b)
 {
     struct ops *operations = &b->out->operations;
     operations->type = b->options->has_type ? b->options->type : type_guess(b);
+    if (b->options->has_type && !type_fits(b, operations->type)) return false;
     answers_join(b, operations->type);
     if (operations->type == OBJECT_SET)
         for (size_t i = 0; i < b->count; i++)

@@ -53,7 +53,7 @@ static char peek(const char **at, const char *end)
 static bool text_has(const char *at, const char *end, const char *wanted)
 {
     size_t size = strlen(wanted);
-    for (; (size_t)(end - at) >= size; at++) {
+    for (; end - at >= (ptrdiff_t)size; at++) { /* (at may stand behind end) */
         at = memchr(at, *wanted, (size_t)(end - at) - size + 1);
         if (!at) return false;
         if (memcmp(at, wanted, size) == 0) return true;
