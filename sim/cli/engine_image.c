@@ -374,9 +374,21 @@ static int inspect(const struct image_input *input, const struct engine_ops *ops
     return report.problems ? EXIT_NOT_MET : EXIT_MET;
 }
 
+/* A folder in which two engines find files of theirs is no image of either. 0 or -errno. */
+static int second_engine(struct vfs *vfs, const struct engine_ops *first,
+                         const struct engine_ops **second)
+{
+    for (const struct engine_ops *const *ops = engine_registry; *ops; ops++) {
+        int known = *ops != first && (*ops)->recognise ? (*ops)->recognise(vfs, "") : 0;
+        if (known < 0) return known;
+        if (known && !*second) *second = *ops;
+    }
+    return 0;
+}
+
 static int image_command(const struct image_input *input)
 {
-    const struct engine_ops *ops = NULL;
+    const struct engine_ops *ops = NULL, *second = NULL;
     if (input->engine && !(ops = engine_find(input->engine))) {
         const char *names[32];
         size_t count = 0;
@@ -393,9 +405,17 @@ static int image_command(const struct image_input *input)
     struct listing listing = {.vfs = &vfs.base};
     int result;
     err = vfs_list(&vfs.base, "", listing_name, &listing);
-    if (!err && !ops) err = engine_recognise(&vfs.base, "", &ops);
+    if (!err && !ops) {
+        err = engine_recognise(&vfs.base, "", &ops);
+        if (!err) err = second_engine(&vfs.base, ops, &second);
+    }
     if (err == -ENOENT)
         result = no_image(input, &listing);
+    else if (second)
+        result =
+            cli_error("%s: files of engine '%s' and of engine '%s' in one folder; say with "
+                      "--engine which of them to look at",
+                      input->dir, ops->name, second->name);
     else if (err)
         result = cli_error("%s: can not be read: %s", input->dir, strerror(-err));
     else

@@ -242,6 +242,15 @@ static void test_what_is_no_image_gets_a_reason_and_exits_2(void **state)
     assert_int_equal(faultline("engine-check %s/foreign", scratch), 2);
     SAYS("no engine knows its files");
     SAYS("notes.txt");
+    make_image(engine_find("lsm"), "lsm");
+    make_image(engine_find("hash"), "hash");
+    shell("rm -rf %s/both && cp -R %s/lsm %s/both && cp %s/hash/seg-* %s/both", scratch,
+          scratch, scratch, scratch, scratch);
+    assert_int_equal(faultline("engine-check %s/both", scratch), 2);
+    SAYS("files of engine 'hash' and of engine 'lsm' in one folder");
+    SAYS("--engine");
+    assert_int_equal(faultline("engine-dump %s/both", scratch), 2);
+    assert_int_equal(faultline("engine-check %s/both --engine lsm", scratch), 0);
     shell("rm -rf %s/pipe && mkdir %s/pipe && mkfifo %s/pipe/database", scratch, scratch,
           scratch);
     assert_int_equal(faultline("engine-check %s/pipe", scratch), 2);
