@@ -44,6 +44,46 @@ int engine_dir_ensure(struct vfs *vfs, const char *dir)
     return parent_sync(vfs, dir);
 }
 
+/* ---- copies ---- */
+
+int engine_copy_begin(struct vfs *vfs, const char *dir)
+{
+    char path[ENGINE_PATH_SIZE];
+    struct vfs_file *file;
+    int err = engine_path(path, dir, ENGINE_COPY_MARK);
+    if (!err) err = engine_dir_create(vfs, dir);
+    if (!err) err = vfs_open(vfs, path, VFS_WRITE | VFS_CREATE | VFS_EXCLUSIVE, &file);
+    if (!err) err = vfs_close(file);
+    return err ? err : vfs_sync_dir(vfs, dir);
+}
+
+int engine_copy_end(struct vfs *vfs, const char *dir)
+{
+    char path[ENGINE_PATH_SIZE];
+    int err = engine_path(path, dir, ENGINE_COPY_MARK);
+    if (!err) err = vfs_unlink(vfs, path);
+    return err ? err : vfs_sync_dir(vfs, dir);
+}
+
+int engine_copy_is_unfinished(struct vfs *vfs, const char *dir)
+{
+    char path[ENGINE_PATH_SIZE];
+    struct vfs_file *file;
+    int err = engine_path(path, dir, ENGINE_COPY_MARK);
+    if (!err) err = vfs_open(vfs, path, VFS_READ, &file);
+    if (err) return err == -ENOENT ? 0 : err;
+    err = vfs_close(file);
+    return err ? err : 1;
+}
+
+int engine_copy_refuse(struct engine *engine, const char *dir)
+{
+    return engine_fail(engine, -EBADMSG,
+                       "%s/" ENGINE_COPY_MARK
+                       " at offset 0: the making of this copy did not come to its end",
+                       dir);
+}
+
 /* ---- files ---- */
 
 int engine_file_sync(struct engine *engine, struct vfs_file *file, enum vfs_purpose purpose,

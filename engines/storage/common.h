@@ -25,6 +25,16 @@ int engine_dir_ensure(struct vfs *vfs, const char *dir);
 /* Makes a directory that must not be there yet, and its name durable. */
 int engine_dir_create(struct vfs *vfs, const char *dir);
 
+/* A copy of a database in the making bears a mark: a file of this name, durable before there is
+ * another and removed when all others are. Whoever opens a directory with it, and cannot tell
+ * that the copy is whole, refuses: engine_copy_refuse(). So a copy that a crash or a failed call
+ * cut short is never taken for a database, nor for the beginning of one. */
+#define ENGINE_COPY_MARK "unfinished-copy"
+int engine_copy_begin(struct vfs *vfs, const char *dir); /* makes the directory, marked */
+int engine_copy_end(struct vfs *vfs, const char *dir);   /* all in it is durable */
+int engine_copy_is_unfinished(struct vfs *vfs, const char *dir); /* 1, 0 or -errno */
+int engine_copy_refuse(struct engine *engine, const char *dir);  /* -EBADMSG, and its text */
+
 /* Syncs a file by the policy and counts the sync. */
 int engine_file_sync(struct engine *engine, struct vfs_file *file, enum vfs_purpose purpose,
                      enum sync_policy policy);

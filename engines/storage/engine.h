@@ -147,13 +147,19 @@ struct engine_ops {
                      struct engine_cursor **out);
     int (*scan_next)(
         struct engine_cursor *cursor, struct bytes *key,
-        struct bytes *value); /* 1: an entry, valid until the next call; 0: end; or -errno */
+        struct bytes *value); /* 1: an entry, valid until the next call; 0: end; or -errno.
+                                 After an error another call either gives the entry that failed
+                                 or the error again: never an end that is none, nor a gap */
     void (*scan_close)(struct engine_cursor *cursor);
     int (*maintain)(struct engine *engine, uint64_t budget_bytes, int64_t now_ns, bool *more);
     int (*sync)(struct engine *engine);
     int (*checkpoint)(struct engine *engine,
                       const char *dir); /* a consistent copy into a new directory of the same
-                                           vfs, synced; the engine stays usable */
+                                           vfs, synced; the engine stays usable. Until it has
+                                           returned 0, whatever failed or crashed meanwhile, the
+                                           directory is missing, empty, or the whole copy, or
+                                           open refuses it with -EBADMSG: a part of a copy never
+                                           opens as a smaller or an older database */
     void (*stats)(struct engine *engine, struct engine_stats *stats);
     const char *(*error)(
         struct engine *engine); /* text of the last error, "" when none; engine's memory */

@@ -129,6 +129,7 @@ struct progress {
     size_t synced, written, tried;
     size_t checkpoints;         /* completed: directories copy0, copy1 ... */
     size_t copies[CHECKPOINTS]; /* each one's state */
+    bool is_copying;            /* one more was begun, and did not come to its end */
 };
 
 static int settle(struct engine *e)
@@ -182,6 +183,7 @@ static void workload_run(struct world *w, const struct workload *load, int64_t u
             break;
         case STEP_CHECKPOINT:
             snprintf(dir, sizeof(dir), "copy%zu", progress->checkpoints);
+            progress->is_copying = true;
             err = engine_checkpoint(w->engine, dir);
             is_copy = !err;
             break;
@@ -196,7 +198,9 @@ static void workload_run(struct world *w, const struct workload *load, int64_t u
         if (err < 0) return;
         if (disk_cursor(w->disk) >= until) continue;
         progress->synced = synced;
-        if (is_copy) progress->copies[progress->checkpoints++] = progress->written;
+        if (!is_copy) continue;
+        progress->copies[progress->checkpoints++] = progress->written;
+        progress->is_copying = false;
     }
     if (cursor) engine_scan_close(cursor);
 }
@@ -318,6 +322,11 @@ static void judge(struct world *w, const struct workload *load, const struct pro
         if (oracle_compare(&load->states[progress->copies[i]], copy))
             fail_msg("%s: %s is not what it was", context, dir);
         engine_close(copy);
+    }
+    if (progress->is_copying) {
+        char dir[32];
+        snprintf(dir, sizeof(dir), "copy%zu", progress->checkpoints);
+        world_judge_copy(w, dir, &load->states[progress->written], context);
     }
 }
 
@@ -511,7 +520,61 @@ static void test_cut_during_recovery(void **state)
     free(options);
 }
 
+/* A checkpoint cut at each of its operations, of a database of so many batches. */
+static void cut_copies(const struct subject *subject, const void *options,
+                       const struct workload *load, size_t batches, uint64_t seen[COPY_STATES])
+{
+    bool is_over = false;
+    for (uint64_t n = 1; !is_over; n++)
+        for (int i = 0; i < (test_is_soak() ? CRASH_MODES * 2 : 2); i++) {
+            struct world w;
+            struct progress progress = {0};
+            struct workload first = *load;
+            int mode = test_is_soak() ? i / 2 : (int)(n % CRASH_MODES), dir_mode = i % 2;
+            snprintf(context_text, sizeof(context_text),
+                     "%s, a copy of %zu batches cut at operation %llu, mode %s, directories %s",
+                     subject->name, batches, (unsigned long long)n, crash_mode_name(mode),
+                     disk_directory_mode_words[dir_mode]);
+            context = context_text;
+            for (first.count = 0; first.count < load->count && progress.written < batches;)
+                progress.written += load->steps[first.count++].kind == STEP_WRITE;
+            progress.written = 0;
+            crash_world(&w, n * 100 + (uint64_t)i, dir_mode);
+            world_open(&w, subject->ops, options);
+            workload_run(&w, &first, INT64_MAX, &progress);
+            assert_int_equal(progress.written, batches);
+            disk_cut_after(w.disk, n);
+            int err = engine_checkpoint(w.engine, "half");
+            is_over = !disk_cut_reached(w.disk);
+            assert_true(err ? !is_over : is_over);
+            world_crash(&w, mode);
+            enum copy_state state =
+                world_judge_copy(&w, "half", &load->states[batches], context);
+            if (is_over) assert_int_equal(state, COPY_WHOLE);
+            seen[state]++;
+            world_deinit(&w);
+        }
+}
+
+/* Half a copy is never taken for a database: not for an empty one, not for an older one. */
+static void test_a_copy_cut_at_any_operation_is_refused_or_whole(void **state)
+{
+    const struct subject *subject = *state;
+    static const size_t sizes[] = {1, 3, 25};
+    void *options = subject_options(subject, SIZES_SMALL);
+    uint64_t seen[COPY_STATES] = {0};
+    struct workload load;
+    workload_init(&load, env_u64("SEED", 1), 30);
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
+        cut_copies(subject, options, &load, sizes[i], seen);
+    assert_true(seen[COPY_ABSENT] > 0 && seen[COPY_REFUSED] > 10 && seen[COPY_WHOLE] >= 6);
+    tally(subject, "cut copies", seen[COPY_ABSENT] + seen[COPY_REFUSED]);
+    workload_deinit(&load);
+    free(options);
+}
+
 static const struct suite_test suite[] = {T(test_cut_at_every_operation),
+                                          T(test_a_copy_cut_at_any_operation_is_refused_or_whole),
                                           T(test_cut_at_random_nanoseconds),
                                           T(test_cut_during_recovery)};
 

@@ -306,8 +306,8 @@ static void test_a_disk_that_goes_away_loses_nothing_acknowledged(void **state)
     free(options);
 }
 
-/* A checkpoint that fails is an error and nothing else: the database goes on, and the next one
- * succeeds. */
+/* A checkpoint that fails is an error and nothing else: the database goes on, what it left is
+ * no database, and the next one succeeds. */
 static void test_a_failed_checkpoint_leaves_the_database_alone(void **state)
 {
     const struct subject *subject = *state;
@@ -323,7 +323,7 @@ static void test_a_failed_checkpoint_leaves_the_database_alone(void **state)
         run(&w, &o, 0, 12);
         int err = -1;
         char dir[32];
-        for (uint64_t n = 1; err; n += test_is_soak() ? 1 : 3, tried++) {
+        for (uint64_t n = 1; err; n++, tried++) {
             uint64_t bytes = w.heap.bytes, files = w.spy.open_files;
             struct engine *copy;
             snprintf(context, sizeof(context), "%s, a checkpoint's call %llu fails",
@@ -336,6 +336,7 @@ static void test_a_failed_checkpoint_leaves_the_database_alone(void **state)
             if (err && (w.heap.bytes > bytes + 20000 || w.spy.open_files > files))
                 fail_msg("%s: memory or files are not given back", context);
             check_readable(w.engine, &o);
+            if (err) world_judge_copy(&w, dir, &o.sure, context);
             if (err) continue;
             assert_int_equal(engine_open(subject->ops, &w.host, dir, options, &copy), 0);
             assert_int_equal(oracle_compare(&o.sure, copy), 0);
@@ -349,6 +350,72 @@ static void test_a_failed_checkpoint_leaves_the_database_alone(void **state)
         world_deinit(&w);
     }
     tally(subject, "failed checkpoints", tried);
+    free(options);
+}
+
+/* ---- failed reads in a scan ---- */
+
+/* Reads a whole scan whose n-th call fails, asking again after an error. 1: it came to its end,
+ * 0: it gave up, the error being for good. */
+static int scan_with_retries(struct engine *e, const struct oracle *oracle, bool is_reverse)
+{
+    struct engine_range all = {.reverse = is_reverse};
+    struct engine_cursor *cursor;
+    struct bytes key, value;
+    size_t i = 0;
+    int n = engine_scan_open(e, &all, &cursor), errors = 0;
+    if (n) n = engine_scan_open(e, &all, &cursor);
+    assert_int_equal(n, 0);
+    while ((n = engine_scan_next(cursor, &key, &value)) != 0 && errors < 4) {
+        if (n < 0) {
+            errors++;
+            continue;
+        }
+        size_t at = is_reverse ? oracle->count - 1 - i : i;
+        i++;
+        if (at >= oracle->count || !bytes_equal(key, oracle_key(oracle, at)) ||
+            !bytes_equal(value, oracle_value(oracle, at)))
+            fail_msg("%s: after %d errors entry %zu is not the next one", context, errors, i);
+    }
+    engine_scan_close(cursor);
+    if (n == 0 && i < oracle->count)
+        fail_msg("%s: after %d errors a scan of %zu entries ends behind %zu", context, errors,
+                 oracle->count, i);
+    return n == 0;
+}
+
+static void test_a_scan_whose_read_failed_never_ends_short(void **state)
+{
+    const struct subject *subject = *state;
+    static const enum failure failures[] = {FAIL_EIO, FAIL_MEMORY};
+    void *options = subject_options(subject, SIZES_SMALL);
+    uint64_t tried = 0;
+    for (int i = 0; i < 4; i++) {
+        struct world w;
+        struct outcome o = {0};
+        struct disk_config config = quick_disk();
+        enum failure failure = failures[i / 2];
+        world_init_disk(&w, &config, 1);
+        world_open(&w, subject->ops, options);
+        run(&w, &o, 0, 30);
+        bool was_reached = true;
+        for (uint64_t n = 1; was_reached; n++, tried++) {
+            snprintf(context, sizeof(context), "%s, a %sscan's call %llu fails with %d",
+                     subject->name, i % 2 ? "reverse " : "", (unsigned long long)n,
+                     failure_error(failure));
+            assert_int_equal(reopen(&w), 0);
+            uint64_t before = reached(&w, failure);
+            arm(&w, failure, n);
+            scan_with_retries(w.engine, &o.sure, i % 2);
+            was_reached = reached(&w, failure) - before >= n;
+            arm(&w, failure, 0);
+            check_readable(w.engine, &o);
+        }
+        outcome_deinit(&o);
+        world_deinit(&w);
+    }
+    assert_true(tried > 8);
+    tally(subject, "failed scans", tried);
     free(options);
 }
 
@@ -524,6 +591,7 @@ static const struct suite_test suite[] = {
     T(test_every_allocation_fails),
     T(test_a_disk_that_goes_away_loses_nothing_acknowledged),
     T(test_a_failed_checkpoint_leaves_the_database_alone),
+    T(test_a_scan_whose_read_failed_never_ends_short),
     T(test_every_sync_fails_under_either_policy),
     T(test_after_a_failed_sync_panic_refuses_and_retry_lies),
     T(test_a_full_disk_leaves_no_half_batch_and_a_readable_engine),

@@ -20,7 +20,9 @@
  * step failed to write is written again by the next slice; a failed sync is the end (panic).
  *
  * A copy of the database (follower seeding) is a snapshot read by a cursor and written, in key
- * order and without a log, into a new database, which one checkpoint then makes durable.
+ * order and without a log, into a new database, which one checkpoint then makes durable. The
+ * new database is durable, and empty, before that: until the end a mark stands beside it, with
+ * which nobody opens it (engine_copy_begin).
  */
 #include <errno.h>
 
@@ -415,7 +417,7 @@ int btree_copy(struct engine *engine, const char *dir)
 {
     struct btree *tree = btree_of(engine), *copy;
     struct btree_options options = tree->options;
-    int err = engine_dir_create(engine->host.vfs, dir);
+    int err = engine_copy_begin(engine->host.vfs, dir);
     if (err) return err;
     options.page_bytes = (int64_t)tree->page_size;
     if (options.cache_bytes > COPY_CACHE_BYTES) options.cache_bytes = COPY_CACHE_BYTES;
@@ -427,5 +429,5 @@ int btree_copy(struct engine *engine, const char *dir)
     if (err && copy->base.error_text[0]) engine_fail(engine, err, "%s", copy->base.error_text);
     engine->syncs += copy->base.syncs;
     btree_free(copy);
-    return err;
+    return err ? err : engine_copy_end(engine->host.vfs, dir);
 }

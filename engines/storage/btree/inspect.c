@@ -611,6 +611,8 @@ static int look_all(struct look *look)
         if (strcmp(name, PAGES_NAME) == 0) continue;
         if (name_id(name))
             err = log_look(look, name, &expected);
+        else if (strcmp(name, ENGINE_COPY_MARK) == 0)
+            told(look, FINDING_PROBLEM, name, 0, "the making of this copy did not end");
         else
             told(look, FINDING_NOTE, name, 0, "a file that nothing here knows");
     }

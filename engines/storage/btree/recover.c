@@ -20,7 +20,7 @@
 
 struct found {         /* in the directory */
     struct buffer ids; /* of log segments, uint32_t each, in order */
-    bool has_pages;
+    bool has_pages, has_copy_mark;
 };
 
 static uint32_t id_at(const struct found *found, size_t i)
@@ -38,6 +38,7 @@ static int found_file(void *context, const char *name, bool is_directory)
     uint32_t id;
     if (is_directory) return 0;
     if (strcmp(name, PAGES_NAME) == 0) found->has_pages = true;
+    if (strcmp(name, ENGINE_COPY_MARK) == 0) found->has_copy_mark = true;
     return btree_wal_name_parse(name, &id) ? buffer_append(&found->ids, &id, sizeof(id)) : 0;
 }
 
@@ -322,6 +323,9 @@ int btree_recover(struct btree *tree)
     struct found found = {.ids = {.allocator = tree->base.host.allocator}};
     char path[ENGINE_PATH_SIZE];
     int err = vfs_list(tree->base.host.vfs, tree->dir, found_file, &found);
+    /* A copy has a valid meta, of an empty tree, before it has its contents. */
+    if (!err && found.has_copy_mark && !tree->is_bulk)
+        err = engine_copy_refuse(&tree->base, tree->dir);
     if (!err) err = engine_path(path, tree->dir, PAGES_NAME);
     if (!err && found.has_pages)
         err = vfs_open(tree->base.host.vfs, path, VFS_WRITE, &tree->file);

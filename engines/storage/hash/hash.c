@@ -467,13 +467,14 @@ static int segment_copy(struct hash_engine *hash, const struct segment *segment,
 static int hash_checkpoint(struct engine *engine, const char *dir)
 {
     struct hash_engine *hash = hash_of(engine);
-    int err = engine_dir_create(engine->host.vfs, dir);
+    int err = engine_copy_begin(engine->host.vfs, dir);
     for (uint32_t i = 0; !err && i < hash->segments.count; i++)
         err = segment_copy(hash, hash->segments.items[i], dir);
     if (!err) err = vfs_sync_dir(engine->host.vfs, dir);
-    return err ? err
-               : hash_manifest_write(hash, dir, MANIFEST_ROLL_NAME, &hash->segments,
-                                     hash->next_id);
+    if (!err)
+        err = hash_manifest_write(hash, dir, MANIFEST_ROLL_NAME, &hash->segments,
+                                  hash->next_id);
+    return err ? err : engine_copy_end(engine->host.vfs, dir);
 }
 
 static void hash_stats(struct engine *engine, struct engine_stats *stats)

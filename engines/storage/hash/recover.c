@@ -18,6 +18,7 @@ static int find_segment(void *context, const char *name, bool is_directory)
     struct vfs_file *file;
     char path[ENGINE_PATH_SIZE];
     uint64_t size = 0;
+    if (strcmp(name, ENGINE_COPY_MARK) == 0) return engine_copy_refuse(&hash->base, hash->dir);
     if (is_directory || sscanf(name, "seg-%8x.%7s", &id, rest) != 2 ||
         strcmp(rest, "data") != 0)
         return 0;

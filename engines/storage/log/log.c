@@ -67,8 +67,9 @@
  * CRASH, by what was cut: the copy (database.new is removed at open, `database` is as before);
  * the rename (old or new, both whole); a batch (no commit line, or a checksum that fails: cut,
  * I4); several unsynced batches of which a later one survived (cut at the first bad one: none
- * of them was promised); the truncate of a cut (repeated). After open everything readable is
- * durable: open syncs.
+ * of them was promised); the truncate of a cut (repeated); a copy by checkpoint (marked until
+ * `database` is whole under its name: refused). After open everything readable is durable: open
+ * syncs.
  *
  * COST. A write is one append, and one sync when asked; without an index get and scan_open read
  * the whole file, with `index: memory` get is one read of one value, and open builds the index
@@ -79,7 +80,10 @@
  * LIMITS. 1 TiB a file; nothing is ever reclaimed; scan_open keeps the keys of its range, and
  * without an index one entry for each of their lines, live or not. A flipped bit in the batches
  * since the last sync claim (those after the last begin line, in a file that was not closed)
- * looks like a torn write and is cut.
+ * looks like a torn write and is cut. A begin line names its own offset, so what moves the end
+ * of the file (a byte inserted or removed, by an editor say, or the end cut off) leaves no line
+ * behind it that claims anything: it looks like a torn write too, and open cuts from there on,
+ * which cut_bytes tells. Disks do not do that; whoever edits the file by hand only appends.
  */
 #include "engines/storage/log/log.h"
 
@@ -174,7 +178,9 @@ static int log_open_file(struct log_engine *log)
     if (err) return err;
     err = vfs_open(vfs, path, VFS_WRITE, &log->file);
     if (err == -ENOENT) {
-        err = log_create(log, NULL, 0);
+        int unfinished = engine_copy_is_unfinished(vfs, log->dir);
+        if (unfinished > 0) return engine_copy_refuse(&log->base, log->dir);
+        err = unfinished ? unfinished : log_create(log, NULL, 0);
     } else if (!err) {
         struct log_reader reader;
         err = vfs_size(log->file, &size);
@@ -370,10 +376,11 @@ static int log_checkpoint(struct engine *engine, const char *dir)
 {
     struct log_engine *log = log_of(engine);
     struct vfs *vfs = engine->host.vfs;
-    char path[ENGINE_PATH_SIZE];
+    char path[ENGINE_PATH_SIZE], final_path[ENGINE_PATH_SIZE];
     struct vfs_file *file;
-    int err = engine_path(path, dir, LOG_FILE_NAME);
-    if (!err) err = engine_dir_create(vfs, dir);
+    int err = engine_path(path, dir, LOG_NEW_NAME);
+    if (!err) err = engine_path(final_path, dir, LOG_FILE_NAME);
+    if (!err) err = engine_copy_begin(vfs, dir);
     if (!err) err = vfs_open(vfs, path, VFS_WRITE | VFS_CREATE | VFS_EXCLUSIVE, &file);
     if (err) return err;
     err = engine_file_copy(engine->host.allocator, log->file, log->end, file, 0, NULL,
@@ -381,7 +388,10 @@ static int log_checkpoint(struct engine *engine, const char *dir)
     if (!err) err = engine_file_sync(engine, file, VFS_REPAIR, log->options.on_sync_failure);
     int close_err = vfs_close(file);
     if (!err) err = close_err;
-    return err ? err : vfs_sync_dir(vfs, dir);
+    if (!err) err = vfs_rename(vfs, path, final_path);
+    /* The name before the mark goes: a copy without either would look like no database yet. */
+    if (!err) err = vfs_sync_dir(vfs, dir);
+    return err ? err : engine_copy_end(vfs, dir);
 }
 
 static void log_stats(struct engine *engine, struct engine_stats *stats)

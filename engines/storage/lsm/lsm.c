@@ -412,7 +412,7 @@ static int log_copy(struct lsm *lsm, uint64_t number, uint64_t size, const char 
 static int lsm_checkpoint(struct engine *engine, const char *dir)
 {
     struct lsm *lsm = lsm_of(engine);
-    int err = engine_dir_create(engine->host.vfs, dir);
+    int err = engine_copy_begin(engine->host.vfs, dir);
     for (uint32_t i = 0; i < LSM_LEVELS; i++)
         for (uint32_t j = 0; j < lsm->version->levels[i].count; j++) {
             const struct lsm_run *run = lsm->version->levels[i].runs[j];
@@ -424,9 +424,10 @@ static int lsm_checkpoint(struct engine *engine, const char *dir)
         err = log_copy(lsm, wal->garbage.number, wal->garbage.file_bytes, dir);
     if (!err) err = log_copy(lsm, lsm->wal->garbage.number, lsm->wal->size, dir);
     if (!err) err = vfs_sync_dir(engine->host.vfs, dir);
-    return err ? err
-               : lsm_manifest_write(lsm, dir, lsm->version, lsm->log_number,
-                                    lsm->flushed_sequence);
+    if (!err)
+        err = lsm_manifest_write(lsm, dir, lsm->version, lsm->log_number,
+                                 lsm->flushed_sequence);
+    return err ? err : engine_copy_end(engine->host.vfs, dir);
 }
 
 static const char *lsm_error(struct engine *engine)

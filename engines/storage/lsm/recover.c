@@ -20,6 +20,7 @@ struct found_file {
 struct listing {
     struct lsm *lsm;
     struct buffer files; /* struct found_file, by (name, number) */
+    bool has_copy_mark;
 };
 
 static int list_file(void *context, const char *name, bool is_directory)
@@ -27,6 +28,7 @@ static int list_file(void *context, const char *name, bool is_directory)
     struct listing *listing = context;
     struct found_file file = {0, LSM_NAME_FOREIGN};
     if (is_directory) return 0;
+    if (strcmp(name, ENGINE_COPY_MARK) == 0) listing->has_copy_mark = true;
     file.name = lsm_name_parse(name, &file.number);
     return file.name == LSM_NAME_FOREIGN || file.name == LSM_NAME_MANIFEST
                ? 0
@@ -49,7 +51,8 @@ static const struct found_file *files_of(const struct listing *listing, size_t *
 
 static int list_directory(struct lsm *lsm, struct listing *listing)
 {
-    *listing = (struct listing){lsm, {.allocator = lsm->base.host.allocator}};
+    *listing =
+        (struct listing){.lsm = lsm, .files.allocator = lsm->base.host.allocator};
     int err = vfs_list(lsm->base.host.vfs, lsm->dir, list_file, listing);
     size_t count;
     files_of(listing, &count);
@@ -211,8 +214,9 @@ static int replay_record(void *context, uint64_t offset, uint64_t sequence,
 static int judge(struct lsm *lsm, uint64_t number, const struct wal_extent *extent,
                  uint64_t size, bool is_last)
 {
+    /* A log is new until its header is durable, and the manifest names none before that. */
     if (!extent->has_header)
-        return is_last && size <= WAL_HEADER
+        return is_last && size <= WAL_HEADER && number != lsm->log_number
                    ? 0
                    : log_corrupt(lsm, number, 0, "a broken log header");
     if (extent->first_sequence != lsm->sequence)
@@ -385,6 +389,7 @@ static int database_create(struct lsm *lsm)
     struct listing listing;
     size_t count;
     int err = list_directory(lsm, &listing);
+    if (!err && listing.has_copy_mark) err = engine_copy_refuse(&lsm->base, lsm->dir);
     const struct found_file *files = files_of(&listing, &count);
     for (size_t i = 0; !err && i < count; i++) {
         char path[ENGINE_PATH_SIZE];

@@ -148,6 +148,7 @@ struct lsm_cursor {
     uint64_t snapshot; /* the last sequence that it sees */
     bool is_reverse, has_from, has_to;
     bool is_placed, is_over;
+    int error; /* of a step that failed: the children may stand anywhere, so it is for good */
     bool has_key; /* `key` is what was last returned or passed over */
     struct buffer from, to, key;
     struct buffer value; /* REVERSE: of the entry to be returned */
@@ -304,7 +305,7 @@ static int next_forward(struct lsm_cursor *c, struct bytes *key, struct bytes *v
         return 1;
     }
     c->is_over = true;
-    return err;
+    return c->error = err;
 }
 
 /* Stands before the first entry of the key that was returned last. */
@@ -328,7 +329,7 @@ static int next_backward(struct lsm_cursor *c, struct bytes *key, struct bytes *
     }
     if (err || !is_found) {
         c->is_over = true;
-        return err;
+        return c->error = err;
     }
     *key = buffer_bytes(&c->key);
     *value = buffer_bytes(&c->value);
@@ -338,6 +339,6 @@ static int next_backward(struct lsm_cursor *c, struct bytes *key, struct bytes *
 int lsm_scan_next(struct engine_cursor *cursor, struct bytes *key, struct bytes *value)
 {
     struct lsm_cursor *c = (struct lsm_cursor *)cursor;
-    if (c->is_over) return 0;
+    if (c->is_over) return c->error;
     return c->is_reverse ? next_backward(c, key, value) : next_forward(c, key, value);
 }
