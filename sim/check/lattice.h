@@ -29,4 +29,21 @@ void lattice_judge(struct lattice *lattice, const struct ops *operations,
                    const struct model_limits *limits);
 void lattice_deinit(struct lattice *lattice);
 
+/* Where each key, or each client, stands by itself (lattice.c says what that means). */
+enum lattice_part { LATTICE_BY_KEY, LATTICE_BY_CLIENT };
+
+struct lattice_parts {
+    struct lattice_place {
+        uint32_t strongest; /* bit set of models, as lattice.strongest; 0: none held */
+        bool is_unknown;    /* some model was not decided */
+        uint32_t *ids;      /* the keys or processes that stand here, ascending */
+        uint32_t count;
+    } * places; /* the fullest first */
+    uint32_t places_count;
+    uint32_t unjudged; /* parts left out: it would have taken too long */
+};
+void lattice_judge_parts(struct lattice_parts *parts, const struct ops *operations,
+                         const struct model_limits *limits, enum lattice_part by);
+void lattice_parts_deinit(struct lattice_parts *parts);
+
 #endif

@@ -334,8 +334,74 @@ static void print_json(const struct verify_input *input, const struct foreign *f
 
 /* ---- all models: where the history stands ---- */
 
+/* Keys and clients by themselves, the fullest place first. */
+struct parts {
+    struct lattice_parts by[2];
+};
+static const char *const part_words[][2] = {{"key", "keys"}, {"client", "clients"}};
+
+#define NAMES_SHOWN 4u
+
+static const char *part_name(const struct ops *operations, int by, uint32_t id, char out[16])
+{
+    const char *name = by == LATTICE_BY_KEY ? operations->key_name(operations->names, id)
+                                            : operations->process_name(operations->names, id);
+    snprintf(out, 16, "%" PRIu32, id);
+    return name ? name : out;
+}
+
+static void parts_print(const struct ops *operations, const struct parts *parts)
+{
+    char number[16];
+    for (int by = 0; by < 2; by++) {
+        const struct lattice_parts *p = &parts->by[by];
+        for (uint32_t i = 0; i < p->places_count; i++) {
+            const struct lattice_place *place = &p->places[i];
+            const char *between = " ";
+            printf("  %" PRIu32 " %s alone:", place->count, part_words[by][place->count != 1]);
+            for (uint32_t m = 0; model_table[m].name; m++) {
+                if (!(place->strongest >> m & 1)) continue;
+                printf("%s%s", between, model_table[m].name);
+                between = ", ";
+            }
+            printf("%s%s", place->strongest ? "" : " none",
+                   place->is_unknown ? ", undecided above" : "");
+            for (uint32_t n = 0; i && n < place->count && n <= NAMES_SHOWN; n++)
+                printf("%s%s", n ? ", " : " (",
+                       n == NAMES_SHOWN ? "..."
+                                        : part_name(operations, by, place->ids[n], number));
+            puts(i ? ")" : "");
+        }
+        if (p->unjudged)
+            printf("  %" PRIu32 " %s not judged alone: it would take too long\n", p->unjudged,
+                   part_words[by][p->unjudged != 1]);
+    }
+}
+
+static json_t *parts_json(const struct ops *operations, const struct lattice_parts *parts,
+                          int by)
+{
+    json_t *places = json_array();
+    char number[16];
+    for (uint32_t i = 0; i < parts->places_count; i++) {
+        const struct lattice_place *place = &parts->places[i];
+        json_t *strongest = json_array(), *names = json_array();
+        for (uint32_t m = 0; model_table[m].name; m++)
+            if (place->strongest >> m & 1)
+                json_array_append_new(strongest, json_string(model_table[m].name));
+        for (uint32_t n = 0; n < place->count; n++)
+            json_array_append_new(
+                names, json_string(part_name(operations, by, place->ids[n], number)));
+        json_array_append_new(places,
+                              json_pack("{s:o, s:b, s:o}", "strongest", strongest, "undecided",
+                                        place->is_unknown, "names", names));
+    }
+    return json_pack("{s:o, s:I}", "places", places, "unjudged", (json_int_t)parts->unjudged);
+}
+
 static void lattice_print(const struct verify_input *input, const struct foreign *foreign,
-                          const struct lattice *lattice, double seconds)
+                          const struct lattice *lattice, const struct parts *parts,
+                          double seconds)
 {
     header_print(input, foreign);
     for (uint32_t i = 0; i < lattice->count; i++) {
@@ -348,6 +414,7 @@ static void lattice_print(const struct verify_input *input, const struct foreign
                lattice_state_words[lattice->states[i]], colour(COLOUR_PLAIN), why ? ": " : "",
                why ? why : "");
     }
+    parts_print(&foreign->operations, parts);
     printf("strongest that held:");
     for (uint32_t i = 0; i < lattice->strongest_count; i++)
         printf("%s %s", i ? "," : "", model_table[lattice->strongest[i]].name);
@@ -355,7 +422,8 @@ static void lattice_print(const struct verify_input *input, const struct foreign
 }
 
 static void lattice_json(const struct verify_input *input, const struct foreign *foreign,
-                         const struct lattice *lattice, double seconds)
+                         const struct lattice *lattice, const struct parts *parts,
+                         double seconds)
 {
     json_t *models = json_object(), *strongest = json_array();
     for (uint32_t i = 0; i < lattice->count; i++)
@@ -363,11 +431,15 @@ static void lattice_json(const struct verify_input *input, const struct foreign 
                             json_string(lattice_state_words[lattice->states[i]]));
     for (uint32_t i = 0; i < lattice->strongest_count; i++)
         json_array_append_new(strongest, json_string(model_table[lattice->strongest[i]].name));
-    json_t *all = json_pack("{s:s, s:s, s:s, s:s, s:I, s:f, s:o, s:o}", "file", input->path,
-                            "format", foreign->format, "model", "strongest", "type",
-                            object_type_words[foreign->operations.type], "operations",
-                            (json_int_t)foreign->operations.count, "check_seconds", seconds,
-                            "models", models, "strongest", strongest);
+    json_t *keys = parts_json(&foreign->operations, &parts->by[LATTICE_BY_KEY], LATTICE_BY_KEY);
+    json_t *clients =
+        parts_json(&foreign->operations, &parts->by[LATTICE_BY_CLIENT], LATTICE_BY_CLIENT);
+    json_t *all =
+        json_pack("{s:s, s:s, s:s, s:s, s:I, s:f, s:o, s:o, s:o, s:o}", "file", input->path,
+                  "format", foreign->format, "model", "strongest", "type",
+                  object_type_words[foreign->operations.type], "operations",
+                  (json_int_t)foreign->operations.count, "check_seconds", seconds, "models",
+                  models, "strongest", strongest, "keys", keys, "clients", clients);
     if (all) json_dumpf(all, stdout, JSON_COMPACT);
     putchar('\n');
     json_decref(all);
@@ -384,9 +456,18 @@ static int judge_all(const struct verify_input *input, const struct foreign *for
 {
     struct lattice lattice;
     double started = now();
-    lattice_judge(&lattice, &foreign->operations, &input->limits);
+    const struct ops *operations = &foreign->operations;
+    struct parts parts = {0};
+    lattice_judge(&lattice, operations, &input->limits);
+    /* What all keep, each keeps: keys and clients differ below the top only. */
+    if (lattice.states[0] != LATTICE_HOLDS)
+        for (int by = LATTICE_BY_KEY; by <= LATTICE_BY_CLIENT; by++)
+            lattice_judge_parts(&parts.by[by], operations, &input->limits,
+                                (enum lattice_part)by);
     double seconds = now() - started;
-    (input->json ? lattice_json : lattice_print)(input, foreign, &lattice, seconds);
+    (input->json ? lattice_json : lattice_print)(input, foreign, &lattice, &parts, seconds);
+    for (int by = LATTICE_BY_KEY; by <= LATTICE_BY_CLIENT; by++)
+        lattice_parts_deinit(&parts.by[by]);
     bool is_unknown = false;
     for (uint32_t i = 0; i < lattice.count; i++)
         is_unknown |= lattice.states[i] == LATTICE_UNKNOWN;

@@ -226,7 +226,7 @@ static void test_one_planted_violation_is_found_and_none_where_none_is(void **st
     (void)state;
     const char *seed = getenv("SEED");
     uint64_t histories = test_scaled(20, 1000);
-    size_t count = test_is_soak() ? 100000 : 4000;
+    size_t count = test_is_soak() ? 100000 : 3000;
     struct made m;
     m.ops.items = calloc(count + PLANTED_MAX, sizeof *m.ops.items);
     assert_non_null(m.ops.items);
