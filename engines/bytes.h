@@ -114,6 +114,21 @@ static inline uint64_t get_u64(const unsigned char *p)
            (uint64_t)p[7] << 56;
 }
 
+/* memcpy for what is often a key: without a call for 16 to 32 bytes. */
+static inline void bytes_copy(unsigned char *to, struct bytes from)
+{
+    const unsigned char *p = from.data;
+    if (from.size >= 16 && from.size <= 32) {
+        unsigned char begin[16], end[16];
+        memcpy(begin, p, 16);
+        memcpy(end, p + from.size - 16, 16);
+        memcpy(to, begin, 16);
+        memcpy(to + from.size - 16, end, 16);
+    } else if (from.size) {
+        memcpy(to, p, from.size);
+    }
+}
+
 /* XXH3, 64 bits, with a seed: the same on every machine, so it may stand on disk. */
 uint64_t bytes_hash(struct bytes bytes, uint64_t seed);
 #if defined(__x86_64__)

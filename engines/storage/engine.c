@@ -33,7 +33,7 @@ static int batch_append(struct engine_batch *batch, bool is_delete, struct bytes
     p[0] = is_delete;
     put_u32(p + 1, (uint32_t)key.size);
     put_u32(p + 5, (uint32_t)value.size);
-    if (key.size) memcpy(p + ITEM_HEADER, key.data, key.size);
+    bytes_copy(p + ITEM_HEADER, key);
     if (value.size) memcpy(p + ITEM_HEADER + key.size, value.data, value.size);
     out->size += ITEM_HEADER + key.size + value.size;
     batch->count++;

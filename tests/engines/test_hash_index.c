@@ -423,11 +423,51 @@ static void test_a_synced_put_is_one_write_one_sync_and_at_most_64_bytes_more(vo
     }
 }
 
+/* A put takes a slot of its tag before it has seen whose that is, and the next write is under
+ * way when it finds out: with the table or the keys' memory growing just then, with other keys
+ * of the tag before and behind it, with and without a slice of maintenance between. */
+static void test_puts_in_a_row_of_keys_of_one_tag_do_not_disturb_each_other(void **state)
+{
+    (void)state;
+    uint32_t keys[TWINS];
+    unsigned char key[4], value[4];
+    struct hash_options options = options_of(INDEX_KEYDIR);
+    options.segment_bytes = 2048;
+    find_twins(keys);
+    for (uint32_t fillers = 0; fillers < 130; fillers++) {
+        struct world w;
+        struct oracle oracle = {0};
+        struct engine_stats stats;
+        world_init(&w, WORLD_DISK, 1);
+        world_open(&w, &engine_hash, &options);
+        for (uint32_t i = 0; i < fillers + 5 * TWINS; i++) {
+            bool more = true;
+            put_u32(key, i < fillers ? UINT32_C(0xf0000000) + i : keys[i * 7 % TWINS]);
+            put_u32(value, i);
+            assert_int_equal(engine_put(w.engine, bytes_of(key, 4), bytes_of(value, 4),
+                                        &allocator_system, ENGINE_NO_SYNC, 0),
+                             0);
+            oracle_put(&oracle, bytes_of(key, 4), bytes_of(value, 4));
+            if (i % 3) assert_int_equal(engine_maintain(w.engine, 300, 0, &more), 0);
+        }
+        engine_stats(w.engine, &stats);
+        assert_int_equal(stats.live_keys, fillers + TWINS);
+        assert_int_equal(stats.live_bytes, 8 * (fillers + TWINS));
+        assert_int_equal(oracle_compare(&oracle, w.engine), 0);
+        world_close(&w);
+        world_open(&w, &engine_hash, &options);
+        assert_int_equal(oracle_compare(&oracle, w.engine), 0);
+        oracle_deinit(&oracle);
+        world_deinit(&w);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_keydir_finds_what_was_put_and_never_guesses_wrong),
         cmocka_unit_test(test_keys_of_one_tag_do_not_disturb_each_other),
+        cmocka_unit_test(test_puts_in_a_row_of_keys_of_one_tag_do_not_disturb_each_other),
         cmocka_unit_test(test_a_key_takes_at_most_48_bytes_beyond_itself),
         cmocka_unit_test(test_ten_million_keys_take_the_stated_memory_on_real_files),
         cmocka_unit_test(test_an_index_a_segment_says_what_memory_it_takes),

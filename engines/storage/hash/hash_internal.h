@@ -91,6 +91,8 @@ struct keydir_room {
 
 /* After it puts of so much can not fail. `hash` is bytes_hash(key, 0) everywhere. */
 int hash_keydir_reserve(struct keydir *keydir, const struct keydir_room *room);
+/* Whether room for so many keys means another table: slots move, and none may be unsettled. */
+bool hash_keydir_must_grow(const struct keydir *keydir, uint64_t keys);
 /* Gives memory back after removals, or (is_loaded) after reserving too much. */
 void hash_keydir_tidy(struct keydir *keydir, bool is_loaded);
 void hash_keydir_prefetch(const struct keydir *keydir, uint64_t hash); /* the slot */
@@ -198,8 +200,8 @@ void hash_index_prefetch_key(const struct hash_engine *hash, const struct segmen
 /* Applies a record that stands at (segment, offset), the newest of its key. */
 void hash_index_put(struct hash_engine *hash, struct segment *segment, uint32_t offset,
                     uint64_t h, struct bytes key, uint32_t value_size);
-/* The same for a key that stays where it is until hash_index_settle(), which must be called
- * before anything else is asked of the index. */
+/* The same without waiting for the key that it replaces: hash_index_settle() looks at that,
+ * which must be called before anything else is asked of the index or of counts. */
 void hash_index_put_early(struct hash_engine *hash, struct segment *segment, uint32_t offset,
                           uint64_t h, struct bytes key, uint32_t value_size);
 void hash_index_settle(struct hash_engine *hash);
@@ -326,9 +328,13 @@ struct merge {
 
 int hash_merge_slice(struct hash_engine *hash, uint64_t budget_bytes, bool *more);
 bool hash_merge_is_wanted(const struct hash_engine *hash);
+/* False: a slice would do nothing. For this nothing needs to be settled. */
+bool hash_merge_has_work(const struct hash_engine *hash);
 void hash_merge_deinit(struct hash_engine *hash);
 
 /* ---- the engine ---- */
+
+#define UNSETTLED_KEY_MAX 64u /* puts of longer keys are settled at once */
 
 struct hash_engine {
     struct engine base;
@@ -353,7 +359,8 @@ struct hash_engine {
         struct segment *segment;
         uint32_t offset, value_size;
         uint64_t hash;
-        struct bytes key;    /* in `scratch` */
+        uint32_t key_size;
+        unsigned char key[UNSETTLED_KEY_MAX];
     } unsettled;             /* the last put */
     struct hint_stream hint; /* of the active segment */
     struct buffer scratch;   /* the batch being written, the record being read */

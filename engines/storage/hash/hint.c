@@ -72,7 +72,7 @@ void hash_hint_add(struct hint_stream *stream, enum record_kind kind, struct byt
                : kind == RECORD_MARK ? HINT_MARK
                                      : value_size);
     put_u16(p + 4, (uint16_t)key.size);
-    if (key.size) memcpy(p + HINT_ENTRY, key.data, key.size);
+    bytes_copy(p + HINT_ENTRY, key);
     out->size += HINT_ENTRY + key.size;
 }
 

@@ -152,7 +152,7 @@ void hash_index_put_early(struct hash_engine *hash, struct segment *segment, uin
                           uint64_t h, struct bytes key, uint32_t value_size)
 {
     struct unsettled *u = &hash->unsettled;
-    if (!is_one(hash) ||
+    if (!is_one(hash) || key.size > UNSETTLED_KEY_MAX ||
         !hash_keydir_replace(&hash->keydir, h, segment->number, offset, value_size, &u->old)) {
         hash_index_put(hash, segment, offset, h, key, value_size);
         return;
@@ -162,7 +162,8 @@ void hash_index_put_early(struct hash_engine *hash, struct segment *segment, uin
     u->offset = offset;
     u->value_size = value_size;
     u->hash = h;
-    u->key = key;
+    u->key_size = (uint32_t)key.size;
+    bytes_copy(u->key, key);
 }
 
 void hash_index_settle(struct hash_engine *hash)
@@ -170,15 +171,16 @@ void hash_index_settle(struct hash_engine *hash)
     struct unsettled *u = &hash->unsettled;
     if (!u->is_open) return;
     u->is_open = false;
-    if (!bytes_equal(hash_keydir_key(&hash->keydir, &u->old), u->key)) {
+    struct bytes key = bytes_of(u->key, u->key_size);
+    if (!bytes_equal(hash_keydir_key(&hash->keydir, &u->old), key)) {
         hash_keydir_restore(&hash->keydir, u->hash, &u->old);
-        hash_index_put(hash, u->segment, u->offset, u->hash, u->key, u->value_size);
+        hash_index_put(hash, u->segment, u->offset, u->hash, key, u->value_size);
         return;
     }
     struct place old = place_of(hash_slot_segment(hash, &u->old), &u->old);
-    superseded(hash, &old, u->hash, u->key);
+    superseded(hash, &old, u->hash, key);
     hash->live_keys++;
-    hash->live_key_bytes += u->key.size;
+    hash->live_key_bytes += u->key_size;
     hash->live_value_bytes += u->value_size;
     u->segment->records++;
 }

@@ -19,7 +19,8 @@
  * one that is not costs a read in vain once in some ten thousand.
  *
  * A put that replaces goes the same way: it takes the slot of the tag at once and compares the
- * keys when the next call comes (hash_index_settle), by when they have come from memory.
+ * keys when the next write has been done (hash_index_settle), by when they have come from
+ * memory, or as soon as anybody asks the index.
  *
  * Keys lie in chunks, one behind the other, found by number: no allocation a key, no pointer
  * in a slot. A freed entry waits in a list of its size for the next key of that size. When
@@ -201,7 +202,7 @@ static uint32_t entry_add(struct keydir_arena *arena, struct bytes key)
     uint32_t entry = arena_take(arena, units_of(key.size));
     unsigned char *p = entry_at(arena, entry);
     put_u16(p, (uint16_t)key.size);
-    if (key.size) memcpy(p + 2, key.data, key.size);
+    bytes_copy(p + 2, key);
     return entry;
 }
 
@@ -262,6 +263,11 @@ static int rebuild(struct keydir *keydir, size_t capacity, struct keydir_arena *
     keydir->capacity = capacity;
     keydir->shift = next.shift;
     return 0;
+}
+
+bool hash_keydir_must_grow(const struct keydir *keydir, uint64_t keys)
+{
+    return keydir->count + keys > most_of(keydir->capacity);
 }
 
 int hash_keydir_reserve(struct keydir *keydir, const struct keydir_room *room)
@@ -334,7 +340,13 @@ void hash_keydir_deinit(struct keydir *keydir)
 
 void hash_keydir_prefetch(const struct keydir *keydir, uint64_t hash)
 {
-    if (keydir->capacity) __builtin_prefetch(&keydir->slots[home_of(keydir, hash)]);
+    if (!keydir->capacity) return;
+    size_t mask = keydir->capacity - 1, i = home_of(keydir, hash);
+    __builtin_prefetch(&keydir->slots[i]);
+    /* A line holds four slots; the probe of a full table ends some thirty on. */
+    if (keydir->count < keydir->capacity / 8 * 5) return;
+    __builtin_prefetch(&keydir->slots[(i + 4) & mask]);
+    __builtin_prefetch(&keydir->slots[(i + 8) & mask]);
 }
 
 void hash_keydir_prefetch_key(const struct keydir *keydir, uint64_t hash)
@@ -384,17 +396,25 @@ const struct keydir_slot *hash_keydir_guess(const struct keydir *keydir, uint64_
 bool hash_keydir_put(struct keydir *keydir, uint64_t hash, struct bytes key, uint32_t number,
                      uint32_t offset, uint32_t value_size, struct keydir_slot *old)
 {
-    struct keydir_slot *slot = slot_of(keydir, hash, key);
-    bool is_there = slot->entry != 0;
-    if (is_there) {
-        *old = *slot;
-        slot->offset = offset;
-        slot->meta = meta_of(hash, number, value_size) | (old->meta & TWIN);
-        return true;
+    size_t mask = keydir->capacity - 1, i = home_of(keydir, hash);
+    bool has_twin = false;
+    for (; keydir->slots[i].entry; i = (i + 1) & mask) {
+        struct keydir_slot *slot = &keydir->slots[i];
+        if (!is_tagged(slot, hash)) continue;
+        if (bytes_equal(hash_keydir_key(keydir, slot), key)) {
+            *old = *slot;
+            slot->offset = offset;
+            slot->meta = meta_of(hash, number, value_size) | (old->meta & TWIN);
+            return true;
+        }
+        has_twin = true;
     }
-    slot_insert(keydir->slots, keydir->capacity - 1, home_of(keydir, hash), hash,
-                (struct keydir_slot){entry_add(&keydir->arena, key), offset,
-                                     meta_of(hash, number, value_size)});
+    struct keydir_slot slot = {entry_add(&keydir->arena, key), offset,
+                               meta_of(hash, number, value_size)};
+    if (has_twin)
+        slot_insert(keydir->slots, mask, home_of(keydir, hash), hash, slot);
+    else
+        keydir->slots[i] = slot;
     keydir->count++;
     keydir->key_bytes += key.size;
     return false;

@@ -62,6 +62,9 @@ bool hash_merge_is_wanted(const struct hash_engine *hash)
         total += hash->segments.items[i]->size;
         dead += hash->segments.items[i]->dead_bytes;
     }
+    const struct unsettled *u = &hash->unsettled;
+    if (u->is_open && hash_slot_segment(hash, &u->old) != hash_active(hash))
+        dead += record_size(u->key_size, keydir_slot_value_size(&u->old)); /* most probably */
     /* dead / total >= threshold, in integers that do not overflow: sizes stay below 2^43. */
     return dead > 0 && dead * 1000000 >= total * (uint64_t)hash->options.merge_threshold_ppm;
 }
@@ -491,6 +494,11 @@ static int merge_step(struct hash_engine *hash, uint64_t budget)
     case MERGE_HINT: return merge_hint(hash);
     }
     return 0;
+}
+
+bool hash_merge_has_work(const struct hash_engine *hash)
+{
+    return hash->merge.step != MERGE_IDLE || hash->dropped.count || hash_merge_is_wanted(hash);
 }
 
 int hash_merge_slice(struct hash_engine *hash, uint64_t budget_bytes, bool *more)

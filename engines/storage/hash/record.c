@@ -31,7 +31,7 @@ int hash_record_encode(struct buffer *out, uint32_t id, uint64_t offset, struct 
     put_u64(p + 16, record->sequence);
     put_u32(p + 24, record->remaining | (uint32_t)record->kind << KIND_SHIFT);
     put_u32(p + 28, record->synced);
-    if (record->key.size) memcpy(p + RECORD_HEADER, record->key.data, record->key.size);
+    bytes_copy(p + RECORD_HEADER, record->key);
     if (record->value.size)
         memcpy(p + RECORD_HEADER + record->key.size, record->value.data, record->value.size);
     record->crc = record_crc(p, size, id, offset);
