@@ -157,6 +157,21 @@ int quantity_parse(enum option_type type, const char *text, int64_t *value, cons
     return 0;
 }
 
+/* ---- powers of two ---- */
+
+bool option_power_fits(const struct option *option, int64_t value)
+{
+    if (!(option->flags & OPTION_POWER_OF_TWO)) return true;
+    return value > 0 && (value & (value - 1)) == 0;
+}
+
+int64_t option_power_near(const struct option *option, int64_t value)
+{
+    int64_t power = option->low;
+    while (power < option->high && value - power >= power * 2 - value) power *= 2;
+    return power;
+}
+
 /* ---- defaults ---- */
 
 static int word_index(const char *const *words, const char *text, int32_t *index)
@@ -180,6 +195,7 @@ static int default_quantity(const struct option *option, int64_t *field)
     /* `never` is -1, a word that only an option with room for it may use. */
     if (!bounded && option->type == OPTION_DURATION && strcmp(option->value, "never") == 0)
         return -EINVAL;
+    if (!option_power_fits(option, value)) return -EINVAL;
     *field = value;
     return 0;
 }
@@ -258,6 +274,7 @@ int option_set(const struct option *option, const char *text, void *field, const
         int64_t value;
         int err = quantity_parse(option->type, text, &value, why);
         if (err) return err;
+        if (!option_power_fits(option, value)) return refuse(why, "must be a power of two");
         return default_one(&given, field) ? refuse(why, "is out of bounds") : 0;
     }
     default: return refuse(why, "cannot be set by one word");

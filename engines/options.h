@@ -16,6 +16,7 @@
 #ifndef FAULTLINE_ENGINES_OPTIONS_H
 #define FAULTLINE_ENGINES_OPTIONS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -69,11 +70,20 @@ struct option {
 #define OPTION_LEADER 2u
 /* Changes no behaviour (documentation keys): exempt from the trace-hash test. */
 #define OPTION_INERT 4u
+/* SIZE: only powers of two; low and high are powers themselves. A range a..b draws among
+ * them. */
+#define OPTION_POWER_OF_TWO 8u
 
 /* Fills `target` (size bytes, zeroed first) with the defaults of the scalar types of a table
  * (all but NODE, PLACE(S), GROUPS, DIST, NAMES: those become absent). CHECK-free: a table with
  * a bad default is a bug that the contract test finds. Returns 0 or -EINVAL. */
 int options_default(const struct option *table, size_t count, void *target, size_t size);
+
+/* The power of two within the option's bounds that is nearest to value; of two equally near
+ * ones the larger. */
+int64_t option_power_near(const struct option *option, int64_t value);
+/* False: the option wants a power of two, and value is none. */
+bool option_power_fits(const struct option *option, int64_t value);
 
 /* Sets the field of one option from text, as a default would be: numbers with bounds, words,
  * strings (borrowed). 0, or -EINVAL with *why as below; the field is untouched then. */

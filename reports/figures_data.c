@@ -144,6 +144,8 @@ static const struct {
                       {"ycsb_a", "YCSB A"}};
 #define LATENCY_PANELS 4u
 
+#define LATENCY_NAMES "engine,workload,keys,low_ns,high_ns,count"
+
 struct latency_line {
     char engine[24], workload[24];
     double keys, low, high, count;
@@ -166,10 +168,10 @@ static int read_latencies(struct figures_drawing *d, struct latency_line **lines
     int error = 0;
     while (!error && getline(&line, &capacity, in) > 0) {
         struct latency_line row;
-        if (++number == 1) continue; /* names */
+        if (++number == 1 && !strcmp(line, LATENCY_NAMES "\n")) continue;
         if (!parse_latency(line, &row)) {
             error = plots_complain(d->folder.folder, "bench-latency.csv", number,
-                                   "is no engine,workload,keys,low_ns,high_ns,count");
+                                   "is no " LATENCY_NAMES);
             break;
         }
         *lines = plots_grow(*lines, *count + 1, sizeof **lines);

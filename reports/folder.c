@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 int plots_complain(const char *folder, const char *file, size_t line, const char *what)
@@ -110,10 +111,19 @@ int plots_read_result(struct drawing *d)
     char path[4096];
     json_error_t error;
     snprintf(path, sizeof path, "%s/result.json", d->folder);
+    struct stat status;
+    if (stat(d->folder, &status) || !S_ISDIR(status.st_mode)) {
+        int why = stat(d->folder, &status) ? errno : ENOTDIR;
+        fprintf(stderr, "faultline: '%s': %s\n", d->folder,
+                why == ENOTDIR ? "no folder, and results are one" : strerror(why));
+        return -why;
+    }
     if (access(path, R_OK)) {
         int why = errno;
         plots_complain(d->folder, "result.json", 0,
-                       why == ENOENT ? "no result.json here" : strerror(why));
+                       why == ENOENT ? "no result.json here (of a run), nor a bench.json (of "
+                                       "bench engines)"
+                                     : strerror(why));
         return -why;
     }
     d->result = json_load_file(path, 0, &error);

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,10 +70,6 @@ static void remove_leftovers(const char *parent)
 int bench_folder_make(struct bench_folder *folder, const char *parent)
 {
     memset(folder, 0, sizeof *folder);
-    if (mkdir(parent, 0777) == 0)
-        folder->made_parent = true;
-    else if (errno != EEXIST)
-        return -errno;
     struct stat status;
     if (stat(parent, &status) != 0) return -errno;
     if (!S_ISDIR(status.st_mode)) return -ENOTDIR;
@@ -83,25 +80,15 @@ int bench_folder_make(struct bench_folder *folder, const char *parent)
                  "XX",
                  parent) >= (int)sizeof folder->path)
         return -ENAMETOOLONG;
-    int err = 0;
-    if (!mkdtemp(folder->path)) {
-        err = -errno;
-        goto err_after_parent;
-    }
+    if (!mkdtemp(folder->path)) return -errno;
     folder->marker_fd = marker_lock(folder->path, O_CREAT | O_EXCL);
     if (folder->marker_fd >= 0) return 0;
-    err = folder->marker_fd;
     rmdir(folder->path);
-err_after_parent:
-    if (folder->made_parent) rmdir(parent);
-    return err;
+    return folder->marker_fd;
 }
 
 void bench_folder_remove(struct bench_folder *folder)
 {
     remove_all(folder->path);
     close(folder->marker_fd);
-    if (!folder->made_parent) return;
-    *strrchr(folder->path, '/') = 0;
-    rmdir(folder->path); /* stays if somebody else has put something there */
 }

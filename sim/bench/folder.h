@@ -13,15 +13,12 @@
 #ifndef FAULTLINE_SIM_BENCH_FOLDER_H
 #define FAULTLINE_SIM_BENCH_FOLDER_H
 
-#include <stdbool.h>
-
 struct bench_folder {
     char path[4096];
     int marker_fd;
-    bool made_parent; /* the user's folder was not there: it goes again */
 };
 
-/* 0 or -errno; the parent is made when it is not there (not its own parents). */
+/* 0 or -errno: the user's folder must be there. */
 int bench_folder_make(struct bench_folder *folder, const char *parent);
 void bench_folder_remove(struct bench_folder *folder);
 

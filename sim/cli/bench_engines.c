@@ -99,7 +99,7 @@ static bool add_engines(struct bench_input *input, const char *list)
     char word[64];
     while (next_word(&list, word, sizeof word)) {
         const struct engine_ops *engine = engine_find(word);
-        if (!engine) return cli_unknown("engine", word, nearest_word(word, names)), false;
+        if (!engine) return cli_unknown_of("engine", word, names), false;
         for (size_t i = 0; i < input->engines_count; i++)
             if (input->engines[i] == engine)
                 return cli_error("engine '%s' is named twice", word), false;
@@ -110,8 +110,10 @@ static bool add_engines(struct bench_input *input, const char *list)
 
 static bool add_workload(struct bench_input *input, const struct bench_workload *workload)
 {
-    if (input->workloads_count == LIST_MAX)
-        return cli_error("more than %u workloads", LIST_MAX), false;
+    for (size_t i = 0; i < input->workloads_count; i++)
+        if (input->workloads[i] == workload)
+            return cli_error("workload '%s' is named twice", workload->name), false;
+    CHECK(input->workloads_count < LIST_MAX);
     input->workloads[input->workloads_count++] = workload;
     return true;
 }
@@ -128,7 +130,7 @@ static bool add_workloads(struct bench_input *input, const char *list)
         bool is_all = !strcmp(word, "all"), is_ycsb = !strcmp(word, "ycsb");
         const struct bench_workload *found = bench_workload_find(word);
         if (!found && !is_all && !is_ycsb)
-            return cli_unknown("workload", word, nearest_word(word, names)), false;
+            return cli_unknown_of("workload", word, names), false;
         if (found && !add_workload(input, found)) return false;
         for (const struct bench_workload *w = bench_workloads; !found && w->name; w++) {
             bool wanted =
@@ -142,16 +144,27 @@ static bool add_workloads(struct bench_input *input, const char *list)
 /* "1000", or "1e3". */
 static bool key_count(const char *text, uint64_t *value)
 {
-    char mantissa[32];
-    size_t length = strcspn(text, "e");
-    uint64_t zeros = 0;
-    snprintf(mantissa, sizeof mantissa, "%.*s", (int)(length < 31 ? length : 31), text);
-    if (text[length] && !cli_number("--keys", text + length + 1, 0, 9, &zeros)) return false;
-    if (!cli_number("--keys", mantissa, 1, BENCH_KEYS_MAX, value)) return false;
-    for (; zeros; zeros--) *value *= 10;
-    if (*value <= BENCH_KEYS_MAX) return true;
-    cli_error("--keys: '%s' is more than %llu", text, (unsigned long long)BENCH_KEYS_MAX);
-    return false;
+    size_t length = strspn(text, "0123456789");
+    const char *zeros = text[length] == 'e' ? text + length + 1 : NULL;
+    bool is_number =
+        length && (zeros ? *zeros && !zeros[strspn(zeros, "0123456789")] : !text[length]);
+    uint64_t count = 0;
+    for (size_t i = 0; i < length && count <= BENCH_KEYS_MAX; i++)
+        count = count * 10 + (uint64_t)(text[i] - '0');
+    if (!is_number || !count)
+        return cli_error("--keys: '%s' is not a decimal number from 1 to %llu, such as 1000 or "
+                         "1e3",
+                         text, (unsigned long long)BENCH_KEYS_MAX),
+               false;
+    for (unsigned long n = zeros ? strtoul(zeros, NULL, 10) : 0; n && count <= BENCH_KEYS_MAX;
+         n--)
+        count *= 10;
+    if (count > BENCH_KEYS_MAX)
+        return cli_error("--keys: '%s' is more than %llu", text,
+                         (unsigned long long)BENCH_KEYS_MAX),
+               false;
+    *value = count;
+    return true;
 }
 
 static bool add_keys(struct bench_input *input, const char *list)
@@ -160,7 +173,12 @@ static bool add_keys(struct bench_input *input, const char *list)
     while (next_word(&list, word, sizeof word)) {
         if (input->keys_count == LIST_MAX)
             return cli_error("--keys: more than %u numbers", LIST_MAX), false;
-        if (!key_count(word, &input->keys[input->keys_count++])) return false;
+        uint64_t count;
+        if (!key_count(word, &count)) return false;
+        for (size_t i = 0; i < input->keys_count; i++)
+            if (input->keys[i] == count)
+                return cli_error("--keys: %s is named twice", word), false;
+        input->keys[input->keys_count++] = count;
     }
     return true;
 }
@@ -178,8 +196,7 @@ static bool disk_named(struct bench_input *input, const char *name)
         input->disk = found->config;
         return true;
     }
-    if (!strpbrk(name, "./"))
-        return cli_unknown("disk preset", name, nearest_word(name, names)), false;
+    if (!strpbrk(name, "./")) return cli_unknown_of("disk preset", name, names), false;
     struct scenario_errors errors = {0};
     if (!input->arena) input->arena = arena_create();
     if (disk_file_load(name, input->arena, &input->disk, &errors)) return true;
@@ -192,7 +209,7 @@ static bool cpu_word(struct bench_input *input, const char *word)
     static const char *const words[] = {"none", "measured", NULL};
     input->cpu_measured = !strcmp(word, "measured");
     if (input->cpu_measured || !strcmp(word, "none")) return true;
-    cli_unknown("word for --cpu", word, nearest_word(word, words));
+    cli_unknown_of("word for --cpu", word, words);
     return false;
 }
 
@@ -203,16 +220,16 @@ static error_t take_option(int key, char *argument, struct argp_state *state)
     if (input->failed) return 0; /* one mistake is enough */
     switch (key) {
     case KEY_REAL: input->real = argument; break;
-    case KEY_SIM:
-        input->preset = argument;
-        good = disk_named(input, argument);
-        break;
+    case KEY_SIM: input->preset = argument; break;
     case KEY_FIDELITY: input->fidelity = argument; break;
     case KEY_DISK:
         input->has_disk = true;
-        good = disk_named(input, argument);
+        input->disk_name = argument;
         break;
-    case KEY_CPU: good = cpu_word(input, argument); break;
+    case KEY_CPU:
+        input->has_cpu = true;
+        good = cpu_word(input, argument);
+        break;
     case KEY_ENGINES: good = add_engines(input, argument); break;
     case KEY_WORKLOADS: good = add_workloads(input, argument); break;
     case KEY_KEYS: good = add_keys(input, argument); break;
@@ -235,7 +252,10 @@ static error_t take_option(int key, char *argument, struct argp_state *state)
     case KEY_SECONDS:
         good = cli_number("--seconds", argument, 1, SECONDS_MAX, &input->budget_s);
         break;
-    case KEY_SEED: good = cli_number("--seed", argument, 0, UINT64_MAX, &input->seed); break;
+    case KEY_SEED:
+        input->has_seed = true;
+        good = cli_number("--seed", argument, 0, UINT64_MAX, &input->seed);
+        break;
     case KEY_JSON: input->json = true; break;
     case KEY_OUT: input->out = argument; break;
     case ARGP_KEY_ARG:
@@ -264,21 +284,20 @@ static bool set_option(struct bench_input *input, const char *setting)
         if (strcmp(ops->name, engine) != 0) continue;
         for (size_t k = 0; k < ops->options_count && k + 1 < LIST_MAX; k++) {
             const struct option *option = &ops->options[k];
-            const char *why = NULL;
             names[k] = option->name;
             if (strcmp(option->name, name) != 0) continue;
-            if (!option_set(option, equals + 1, (char *)input->options[i] + option->offset,
-                            &why))
-                return true;
-            return cli_error("--set %s: '%s' %s", setting, equals + 1, why), false;
+            if (!input->arena) input->arena = arena_create();
+            const char *why = option_take(input->arena, option, equals + 1,
+                                          (char *)input->options[i] + option->offset);
+            return why ? (cli_error("--set %s.%s: %s", engine, name, why), false) : true;
         }
         char what[80];
-        snprintf(what, sizeof what, "option of '%s'", engine);
-        return cli_unknown(what, name, nearest_word(name, names)), false;
+        snprintf(what, sizeof what, "option of %s", engine);
+        return cli_unknown_of(what, name, names), false;
     }
     if (engine_find(engine))
         return cli_error("--set %s: engine '%s' is not measured", setting, engine), false;
-    return cli_unknown("engine", engine, nearest_word(engine, engines)), false;
+    return cli_unknown_of("engine", engine, engines), false;
 }
 
 static bool fill_options(struct bench_input *input)
@@ -306,8 +325,12 @@ static bool input_complete(struct bench_input *input)
         return cli_error("--disk goes with --fidelity"), false;
     if (input->fidelity && input->keys_count > 1)
         return cli_error("--fidelity takes one number of keys"), false;
-    if (input->cpu_measured && !input->preset)
-        return cli_error("--cpu measured goes with --sim: real files measure it anyway"), false;
+    if (input->has_cpu && !input->preset)
+        return cli_error("--cpu goes with --sim: real files measure it anyway"), false;
+    if (input->has_seed && input->real)
+        return cli_error("--seed goes with a simulated disk: real files draw nothing"), false;
+    const char *disk = input->preset ? input->preset : input->disk_name;
+    if (disk && !disk_named(input, disk)) return false;
     for (size_t i = 0; !input->engines_count && engine_registry[i]; i++)
         input->engines[i] = engine_registry[i];
     for (size_t i = 0; !input->engines_count && input->engines[i];)
@@ -530,14 +553,26 @@ struct bench_row *bench_rows_map(size_t size)
     return rows;
 }
 
+bool bench_out_make(const char *out)
+{
+    struct stat status;
+    if (!out || mkdir(out, 0777) == 0) return true;
+    int err = errno;
+    if (err == EEXIST && stat(out, &status) == 0)
+        err = !S_ISDIR(status.st_mode) ? ENOTDIR : access(out, W_OK) ? errno : 0;
+    return err ? (cli_error("--out %s: %s", out, strerror(err)), false) : true;
+}
+
 static int measure(struct bench_input *in)
 {
     struct bench_folder folder;
-    if (in->out && mkdir(in->out, 0777) && errno != EEXIST)
-        return cli_error("%s: %s", in->out, strerror(errno));
     if (in->real) {
         int err = bench_folder_make(&folder, in->real);
         if (err) return cli_error("%s: %s", in->real, strerror(-err));
+    }
+    if (!bench_out_make(in->out)) {
+        if (in->real) bench_folder_remove(&folder);
+        return EXIT_BAD_INPUT;
     }
     struct sigaction action = {.sa_handler = interrupt}, old_int, old_term;
     sigaction(SIGINT, &action, &old_int);

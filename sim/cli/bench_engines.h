@@ -12,8 +12,9 @@
 struct bench_input {
     const char *real, *preset, *fidelity, *out; /* one of the first three */
     struct disk_config disk;                    /* of `preset`, or `--disk` where has_disk */
-    bool has_disk;
-    struct arena *arena; /* of a disk that came from a file */
+    bool has_disk, has_cpu, has_seed;           /* given on the command line */
+    const char *disk_name;                      /* of --disk */
+    struct arena *arena; /* of a disk that came from a file, and of messages */
     const char *set[LIST_MAX];
     size_t set_count;
     const struct engine_ops *engines[LIST_MAX];
@@ -32,6 +33,8 @@ int bench_engines(int argc, char **argv);
 /* One engine's turn: on real files in folder, or on the simulated disk where that is NULL. */
 struct bench_config bench_config_of(const struct bench_input *in, size_t engine, uint64_t keys,
                                     const char *folder);
+/* The folder of --out (NULL: none), before anything is measured; false when reported. */
+bool bench_out_make(const char *out);
 /* Zeroed, and not seen by the children, whose resident memory is measured; munmap frees it. */
 struct bench_row *bench_rows_map(size_t size);
 

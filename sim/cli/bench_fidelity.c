@@ -360,23 +360,22 @@ static int measure(struct bench_input *in, const char *folder)
 int bench_fidelity(struct bench_input *in)
 {
     struct calibrate_result *found = NULL;
-    if (in->out && mkdir(in->out, 0777) && errno != EEXIST)
-        return cli_error("%s: %s", in->out, strerror(errno));
-    if (!in->has_disk) {
-        int status = calibrate_folder(in->fidelity, CALIBRATION_NS, &found);
-        if (status) return status;
-        in->disk = found->config;
-    }
     struct bench_folder folder;
     int err = bench_folder_make(&folder, in->fidelity);
-    if (err) {
-        calibrate_destroy(found);
-        return cli_error("%s: %s", in->fidelity, strerror(-err));
+    if (err) return cli_error("%s: %s", in->fidelity, strerror(-err));
+    int status = bench_out_make(in->out) ? EXIT_MET : EXIT_BAD_INPUT;
+    if (!status && !in->has_disk) {
+        status = calibrate_folder(in->fidelity, CALIBRATION_NS, &found);
+        if (!status) in->disk = found->config;
+    }
+    if (status) {
+        bench_folder_remove(&folder);
+        return status;
     }
     struct sigaction action = {.sa_handler = interrupt}, old_int, old_term;
     sigaction(SIGINT, &action, &old_int);
     sigaction(SIGTERM, &action, &old_term);
-    int status = measure(in, folder.path);
+    status = measure(in, folder.path);
     bench_folder_remove(&folder);
     sigaction(SIGINT, &old_int, NULL);
     sigaction(SIGTERM, &old_term, NULL);

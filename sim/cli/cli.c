@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "sim/campaign/run.h"
+#include "sim/kernel/arena.h"
 
 /* ---- errors ---- */
 
@@ -27,6 +28,14 @@ int cli_unknown(const char *what, const char *word, const char *nearest)
 {
     if (nearest) return cli_error("unknown %s '%s' (did you mean '%s'?)", what, word, nearest);
     return cli_error("unknown %s '%s'", what, word);
+}
+
+int cli_unknown_of(const char *what, const char *word, const char *const *words)
+{
+    struct arena *arena = arena_create();
+    int status = cli_error("%s", word_refusal(arena, what, word, words));
+    arena_destroy(arena);
+    return status;
 }
 
 void cli_print_errors(struct scenario_errors *errors)

@@ -42,6 +42,8 @@ bool cli_parse(const struct argp *argp, int argc, char **argv, void *input, int 
 /* "faultline: unknown scenario 'x' (did you mean 'y'?)" to standard error; returns
  * EXIT_BAD_INPUT. */
 int cli_unknown(const char *what, const char *word, const char *nearest);
+/* The same, or with all the words where none is near. */
+int cli_unknown_of(const char *what, const char *word, const char *const *words);
 int cli_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Prints all and frees. */
 void cli_print_errors(struct scenario_errors *errors);

@@ -145,7 +145,7 @@ static const struct vfs_ops readonly_ops = {
 /* ---- arguments ---- */
 
 struct image_input {
-    const char *dir, *engine;
+    const char *command, *dir, *engine;
     bool json, all, is_check;
     uint64_t limit;
 };
@@ -161,10 +161,13 @@ static error_t image_option(int key, char *argument, struct argp_state *state)
         if (!cli_number("--limit", argument, 0, INT64_MAX, &input->limit)) exit(EXIT_BAD_INPUT);
         return 0;
     case ARGP_KEY_ARG:
-        if (state->arg_num) argp_usage(state);
+        if (input->dir) exit(cli_error("%s: one DIR, not '%s' too", input->command, argument));
         input->dir = argument;
         return 0;
-    case ARGP_KEY_NO_ARGS: argp_usage(state); return 0;
+    case ARGP_KEY_NO_ARGS:
+        exit(cli_error("%s needs the DIR of an image, such as images/n/data ('faultline %s "
+                       "--help' tells more)",
+                       input->command, input->command));
     default: return ARGP_ERR_UNKNOWN;
     }
 }
@@ -446,7 +449,7 @@ int command_engine_dump(int argc, char **argv)
         NULL,
         NULL,
         NULL};
-    struct image_input input = {.limit = ITEMS_SHOWN};
+    struct image_input input = {.command = "engine-dump", .limit = ITEMS_SHOWN};
     int status;
     if (!cli_parse(&argp, argc, argv, &input, &status)) return status;
     return image_command(&input);
@@ -472,7 +475,7 @@ int command_engine_check(int argc, char **argv)
         NULL,
         NULL,
         NULL};
-    struct image_input input = {.limit = 0, .is_check = true};
+    struct image_input input = {.command = "engine-check", .is_check = true};
     int status;
     if (!cli_parse(&argp, argc, argv, &input, &status)) return status;
     return image_command(&input);

@@ -16,7 +16,9 @@ struct report_input {
 static error_t report_option(int key, char *argument, struct argp_state *state)
 {
     struct report_input *input = state->input;
-    if (key == ARGP_KEY_NO_ARGS) argp_usage(state);
+    if (key == ARGP_KEY_NO_ARGS)
+        exit(cli_error("report needs the DIR of a result folder, as --out made it ('faultline "
+                       "report --help' tells more)"));
     if (key != ARGP_KEY_ARG) return ARGP_ERR_UNKNOWN;
     input->folders = xrealloc(input->folders, (input->count + 1) * sizeof *input->folders);
     input->folders[input->count++] = argument;

@@ -146,5 +146,12 @@ struct vocabulary_key {
     bool inert;
 };
 const struct vocabulary_key *vocabulary_keys(size_t *count);
+/* "unknown WHAT 'x' (did you mean 'y'?)", or with all the words where none is near. */
+const char *word_refusal(struct arena *arena, const char *what, const char *word,
+                         const char *const *words);
+/* Sets the field of one option from text, judged as in a scenario. NULL, or why not ("'1B' is
+ * out of range: 512B to 1GiB"); the field is untouched then. */
+const char *option_take(struct arena *arena, const struct option *option, const char *text,
+                        void *field);
 
 #endif

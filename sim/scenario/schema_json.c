@@ -45,6 +45,20 @@ static json_t *quantity(struct schema *schema, const char *units, const char *si
     return json_pack("{s:s,s:s}", "type", "string", "pattern", pattern);
 }
 
+/* Each power of two in bytes and in the largest unit that is exact: 8192B, 8KiB. */
+static json_t *power_of_two(struct schema *schema, const struct option *option)
+{
+    const char *list = "";
+    for (int64_t power = option->low; power <= option->high; power *= 2) {
+        const char *text = quantity_text_of(schema->arena, option->type, power);
+        list = arena_printf(schema->arena, "%s%s%s", list, *list ? "|" : "", text);
+        if (power >= 1024)
+            list = arena_printf(schema->arena, "%s|%lldB", list, (long long)power);
+    }
+    const char *pattern = arena_printf(schema->arena, "^(%s)([.][.](%s))?$", list, list);
+    return json_pack("{s:s,s:s}", "type", "string", "pattern", pattern);
+}
+
 static json_t *integer(const struct option *option)
 {
     json_t *number = json_pack("{s:s}", "type", "integer");
@@ -81,6 +95,7 @@ static json_t *text_of(struct schema *schema, const struct shape *shape)
         return json_pack("{s:[s,s],s:s}", "type", "string", "number", "pattern",
                          shape->pattern);
     }
+    if (option->flags & OPTION_POWER_OF_TWO) return power_of_two(schema, option);
     const char *sign = option->low < -1 ? "-?" : "";
     switch (option->type) {
     case OPTION_INT: return integer(option);

@@ -14,7 +14,7 @@
 
 #include "sim/kernel/check.h"
 
-#define NAMES_SHOWN 16u /* words listed in an error */
+#define NAMES_SHOWN 20u /* words listed in an error */
 
 /* ---- messages ---- */
 
@@ -30,16 +30,21 @@ static const char *list_words(struct arena *arena, const char *const *words)
                : list;
 }
 
-void report_word(struct builder *b, struct view view, const char *what, const char *word,
-                 const char *const *words)
+const char *word_refusal(struct arena *arena, const char *what, const char *word,
+                         const char *const *words)
 {
     const char *nearest = nearest_word(word, words);
     if (nearest)
-        report(b, view, "unknown %s '%s' (did you mean '%s'?)", what, word, nearest);
-    else if (!words[0])
-        report(b, view, "unknown %s '%s': there is none", what, word);
-    else
-        report(b, view, "unknown %s '%s': one of %s", what, word, list_words(b->arena, words));
+        return arena_printf(arena, "unknown %s '%s' (did you mean '%s'?)", what, word, nearest);
+    if (!words[0]) return arena_printf(arena, "unknown %s '%s': there is none", what, word);
+    return arena_printf(arena, "unknown %s '%s': one of %s", what, word,
+                        list_words(arena, words));
+}
+
+void report_word(struct builder *b, struct view view, const char *what, const char *word,
+                 const char *const *words)
+{
+    report(b, view, "%s", word_refusal(b->arena, what, word, words));
 }
 
 void report_missing(struct builder *b, struct view map, const char *key, const char *example)
@@ -134,19 +139,23 @@ static const char *never_or(struct arena *arena, const struct option *option, in
                : quantity_text_of(arena, option->type, value);
 }
 
-static bool in_bounds(struct builder *b, struct view view, const struct option *option,
-                      int64_t value, const char *text)
+static const char *bounds_refusal(struct arena *arena, const struct option *option,
+                                  int64_t value, const char *text)
 {
-    if ((option->low == 0 && option->high == 0) ||
-        (value >= option->low && (option->high == 0 || value <= option->high)))
-        return true;
-    if (option->high == 0)
-        report(b, view, "'%s' is below %s", text, never_or(b->arena, option, option->low));
-    else
-        report(b, view, "'%s' is out of range: %s to %s", text,
-               quantity_text_of(b->arena, option->type, option->low == -1 ? 0 : option->low),
-               quantity_text_of(b->arena, option->type, option->high));
-    return false;
+    bool is_inside = (option->low == 0 && option->high == 0) ||
+                     (value >= option->low && (option->high == 0 || value <= option->high));
+    if (!is_inside && option->high == 0)
+        return arena_printf(arena, "'%s' is below %s", text,
+                            never_or(arena, option, option->low));
+    if (!is_inside)
+        return arena_printf(
+            arena, "'%s' is out of range: %s to %s", text,
+            quantity_text_of(arena, option->type, option->low == -1 ? 0 : option->low),
+            quantity_text_of(arena, option->type, option->high));
+    if (option_power_fits(option, value)) return NULL;
+    return arena_printf(
+        arena, "'%s' is not a power of two (the nearest is %s)", text,
+        quantity_text_of(arena, option->type, option_power_near(option, value)));
 }
 
 const char *quantity_why(const char *text, const char *why)
@@ -161,28 +170,40 @@ const char *quantity_why(const char *text, const char *why)
     return why;
 }
 
-bool value_parse(struct builder *b, struct view view, const struct option *option,
-                 const char *text, int64_t *out)
+/* NULL, or why the text is no value of the option; *out is untouched then. */
+static const char *quantity_refusal(struct arena *arena, const struct option *option,
+                                    const char *text, int64_t *out)
 {
     const char *why = "";
     int64_t value;
-    if (quantity_parse(option->type, text, &value, &why) != 0) {
-        report(b, view, "'%s' %s", text, quantity_why(text, why));
-        return false;
-    }
+    if (quantity_parse(option->type, text, &value, &why) != 0)
+        return arena_printf(arena, "'%s' %s", text, quantity_why(text, why));
     bool never = option->type == OPTION_DURATION && strcmp(text, "never") == 0;
-    if (never && option->low > -1) {
-        report(b, view, "'never' is not possible here: write a time");
-        return false;
-    }
+    if (never && option->low > -1) return "'never' is not possible here: write a time";
     if (!never && value < 0 &&
-        (option->low >= 0 || (option->type == OPTION_DURATION && option->low == -1))) {
-        report(b, view, "'%s' must not be negative", text);
-        return false;
-    }
-    if (!in_bounds(b, view, option, value, text)) return false;
-    *out = value;
-    return true;
+        (option->low >= 0 || (option->type == OPTION_DURATION && option->low == -1)))
+        return arena_printf(arena, "'%s' must not be negative", text);
+    const char *refusal = bounds_refusal(arena, option, value, text);
+    if (!refusal) *out = value;
+    return refusal;
+}
+
+bool value_parse(struct builder *b, struct view view, const struct option *option,
+                 const char *text, int64_t *out)
+{
+    const char *refusal = quantity_refusal(b->arena, option, text, out);
+    if (refusal) report(b, view, "%s", refusal);
+    return !refusal;
+}
+
+/* Drawn between the ends, or among the powers of two between them. */
+static int64_t draw(struct rng *rng, const struct option *option, const struct amount *amount)
+{
+    if (!(option->flags & OPTION_POWER_OF_TWO))
+        return rng_range(rng, amount->low, amount->high);
+    int64_t powers = 0;
+    for (int64_t power = amount->low; power < amount->high; power *= 2) powers++;
+    return amount->low << rng_range(rng, 0, powers);
 }
 
 bool value_amount(struct builder *b, struct view view, const struct option *option,
@@ -205,7 +226,7 @@ bool value_amount(struct builder *b, struct view view, const struct option *opti
         }
         struct rng rng;
         rng_init(&rng, b->seed, "plan", name, NULL);
-        amount.value = rng_range(&rng, amount.low, amount.high);
+        amount.value = draw(&rng, option, &amount);
     }
     *out = amount;
     return true;
@@ -234,6 +255,21 @@ int32_t value_word(struct builder *b, struct view view, const char *const *words
     else
         report_word(b, view, what, view.text, words);
     return -1;
+}
+
+const char *option_take(struct arena *arena, const struct option *option, const char *text,
+                        void *field)
+{
+    static const char *const yes_no[] = {"no", "yes", NULL};
+    const char *const *words = option->type == OPTION_WORD    ? option->words
+                               : option->type == OPTION_YESNO ? yes_no
+                                                              : NULL;
+    const char *refusal = NULL, *why = "is refused";
+    int64_t value;
+    if (option->type <= OPTION_FACTOR) refusal = quantity_refusal(arena, option, text, &value);
+    if (refusal || option_set(option, text, field, &why) == 0) return refusal;
+    return words ? word_refusal(arena, "word", text, words)
+                 : arena_printf(arena, "'%s' %s", text, why);
 }
 
 /* ---- places ---- */

@@ -74,7 +74,8 @@ const char *option_bounds_text(struct arena *arena, const struct option *option)
         option->high == 0 || (option->high >= INT64_C(1) << 40 &&
                               option->type != OPTION_DURATION); /* a bound that nobody meets */
     if (is_open) return option->low > 0 ? arena_printf(arena, "at least %s", low) : "";
-    return arena_printf(arena, "%s to %s", low,
+    return arena_printf(arena, "%s%s to %s",
+                        option->flags & OPTION_POWER_OF_TWO ? "a power of two, " : "", low,
                         quantity_text_of(arena, option->type, option->high));
 }
 

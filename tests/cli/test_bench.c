@@ -79,11 +79,29 @@ static void test_bad_usage_is_refused_with_the_nearest_word(void **state)
     refused("engines --sim hdd --workload fillrandm", "did you mean 'fillrandom'");
     refused("engines --sim hdd --keyz 3", "did you mean '--keys'");
     refused("engines --sim hdd --cpu measure", "did you mean 'measured'");
-    refused("engines --real /tmp --cpu measured", "goes with --sim");
+    refused("engines --real /tmp --cpu measured", "--cpu goes with --sim");
+    refused("engines --fidelity /tmp --cpu none", "--cpu goes with --sim");
+    refused("engines --real /tmp --seed 3", "--seed goes with a simulated disk");
+    refused("engines --real /tmp --disk zork", "--disk goes with --fidelity");
+    refused("engines --sim hdd --workloads fillseq,fillseq", "'fillseq' is named twice");
+    refused("engines --sim hdd --workloads all,ycsb_a", "'ycsb_a' is named twice");
+    refused("engines --sim hdd --keys 100,1e2", "1e2 is named twice");
+    refused("engines --sim hdd --keys 1e-3", "'1e-3' is not a decimal number from 1");
     refused("engines --sim hdd --set hash.segment_siz=1MiB", "did you mean 'segment_size'");
     refused("engines --sim hdd --set hash.segment_size=1", "needs a unit");
-    refused("engines --sim hdd --set hash.segment_size=1B", "out of bounds");
-    refused("engines --sim hdd --set hash.verify=maybe", "not one of its words");
+    refused("engines --sim hdd --set hash.segment_size=1B",
+            "--set hash.segment_size: '1B' is out of range: 512B to 1GiB");
+    refused("engines --sim hdd --set hash.verify=maybe", "'maybe': one of no, yes");
+    refused("engines --sim hdd --set lsm.compaction=tierd", "did you mean 'tiered'");
+    refused("engines --sim hdd --set lsm.compaction=x", "one of leveled, tiered, full");
+    refused("engines --sim hdd --set btree.page_size=1000B",
+            "--set btree.page_size: '1000B' is not a power of two (the nearest is 1KiB)");
+    refused("engines --sim hdd --set log.zork=1", "'zork': one of block_size, index");
+    refused("engines --sim hdd --set zork.index=1", "'zork': one of log, hash, lsm, btree");
+    refused("engines --sim hdd --engines zork", "'zork': one of log, hash, lsm, btree");
+    refused("engines --sim hdd --workloads zork", "one of all, ycsb, fillsync");
+    refused("engines --sim zork", "one of nvme_dc, ssd_plp");
+    refused("engines --sim hdd --cpu zork", "one of none, measured");
     refused("engines --sim hdd --set hash", "ENGINE.OPTION=VALUE");
     refused("engines --sim hdd --set hsah.verify=no", "did you mean 'hash'");
     refused("engines --sim hdd --engines log --set hash.verify=no", "is not measured");
@@ -91,13 +109,21 @@ static void test_bad_usage_is_refused_with_the_nearest_word(void **state)
     refused("engines --real /proc/no/such", "No such file");
     refused("engines --real /dev/null", "Not a directory");
     refused("engines --sim hdd --out /proc/no/such", "No such file");
+    refused("engines --sim hdd --out /dev/null", "--out /dev/null: Not a directory");
+    char arguments[512], path[128];
+    snprintf(path, sizeof path, "%s/new", scratch);
+    snprintf(arguments, sizeof arguments, "engines --real %s --out %s-out", path, path);
+    refused(arguments, "new: No such file"); /* and neither folder is made */
+    assert_int_equal(access(path, F_OK), -1);
+    snprintf(path, sizeof path, "%s/new-out", scratch);
+    assert_int_equal(access(path, F_OK), -1);
 }
 
 static void test_numbers_are_strict(void **state)
 {
     (void)state;
     static const char *const bad[] = {
-        "--keys 0",        "--keys -1",    "--keys 1e10",        "--keys 1e",
+        "--keys 0",        "--keys -1",    "--keys 00",          "--keys 1e",
         "--keys e3",       "--keys 1.5e3", "--keys 10x",         "--keys 0x10",
         "--keys 1,,2",     "--keys 1,",    "--keys ''",          "--value-size 0",
         "--value-size 1k", "--repeat 0",   "--value-size 65537", "--repeat 100",
@@ -110,6 +136,9 @@ static void test_numbers_are_strict(void **state)
         refused(arguments, "is not a decimal number");
     }
     refused("engines --sim hdd --keys 2e9", "is more than");
+    refused("engines --sim hdd --keys 1e10", "is more than");
+    refused("engines --sim hdd --keys 1e99999999999999999999", "is more than");
+    refused("engines --sim hdd --keys 99999999999999999999", "is more than");
 }
 
 /* ---- rows ---- */

@@ -259,6 +259,14 @@ static void test_what_is_no_image_gets_a_reason_and_exits_2(void **state)
     SAYS("did you mean 'log'");
     assert_int_equal(faultline("engine-check %s/log --jsno", scratch), 2);
     SAYS("did you mean '--json'");
+    static const char *const commands[] = {"engine-dump", "engine-check"};
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(faultline("%s", commands[i]), 2);
+        SAYS(" needs the DIR of an image");
+        assert_int_equal(faultline("%s %s/log %s/node", commands[i], scratch, scratch), 2);
+        SAYS(": one DIR, not '");
+        SAYS("/node' too");
+    }
     assert_int_equal(faultline("engine-dump %s/log --limit many", scratch), 2);
     if (geteuid() != 0) {
         shell("chmod 000 %s/empty", scratch);

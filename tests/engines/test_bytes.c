@@ -328,6 +328,13 @@ static void test_options_default_refuses_a_default_that_is_no_value(void **state
          FIELD(colour),
          .value = "blue",
          .words = colours},
+        {.name = "size",
+         .type = OPTION_SIZE,
+         FIELD(size),
+         .value = "6B",
+         .low = 1,
+         .high = 8,
+         .flags = OPTION_POWER_OF_TWO},
         {.name = "yes", .type = OPTION_YESNO, FIELD(yes), .value = "true"},
         {.name = "timeout", .type = OPTION_DURATION, FIELD(timeout), .value = "never"},
         {.name = "classes", .type = OPTION_CLASSES, FIELD(classes), .value = "gossip"},
@@ -335,6 +342,32 @@ static void test_options_default_refuses_a_default_that_is_no_value(void **state
     };
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         assert_int_equal(options_default(&bad[i], 1, &s, sizeof(s)), -EINVAL);
+}
+
+static void test_a_power_of_two_is_wanted_where_a_table_says_so(void **state)
+{
+    (void)state;
+    const struct option option = {.name = "page",
+                                  .type = OPTION_SIZE,
+                                  .low = 512,
+                                  .high = 32768,
+                                  .flags = OPTION_POWER_OF_TWO};
+    static const struct {
+        int64_t value, near;
+    } cases[] = {{0, 512},       {511, 512},     {700, 512},        {768, 1024},
+                 {1000, 1024},   {1024, 1024},   {1535, 1024},      {1536, 2048},
+                 {32767, 32768}, {40000, 32768}, {INT64_MAX, 32768}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        assert_int_equal(option_power_near(&option, cases[i].value), cases[i].near);
+    int64_t field = 7;
+    const char *why = "";
+    assert_int_equal(option_set(&option, "1000B", &field, &why), -EINVAL);
+    assert_string_equal(why, "must be a power of two");
+    assert_int_equal(option_set(&option, "64KiB", &field, &why), -EINVAL);
+    assert_string_equal(why, "is out of bounds");
+    assert_int_equal(field, 7);
+    assert_int_equal(option_set(&option, "1KiB", &field, &why), 0);
+    assert_int_equal(field, 1024);
 }
 
 int main(void)
@@ -352,6 +385,7 @@ int main(void)
         cmocka_unit_test(test_quantity_parse_refuses_everything_else_and_says_why),
         cmocka_unit_test(test_options_default_fills_each_type),
         cmocka_unit_test(test_options_default_refuses_a_default_that_is_no_value),
+        cmocka_unit_test(test_a_power_of_two_is_wanted_where_a_table_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

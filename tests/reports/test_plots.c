@@ -381,7 +381,11 @@ static void test_a_missing_file_is_named(void **state)
         SAYS("faultline: ");
     }
     assert_true(draw("/nonexistent/folder") < 0);
-    SAYS("/nonexistent/folder/result.json: no result.json here");
+    SAYS("'/nonexistent/folder': No such file or directory");
+    assert_true(draw("/dev/null") < 0);
+    SAYS("'/dev/null': no folder");
+    assert_true(draw("/") < 0);
+    SAYS("//result.json: no result.json here (of a run), nor a bench.json");
 }
 
 static void test_a_broken_line_is_named_by_file_and_number(void **state)

@@ -406,6 +406,29 @@ static void test_a_range_is_drawn_once_a_seed_within_its_bounds(void **state)
     scenario_destroy(scenario);
 }
 
+static void test_a_range_of_powers_of_two_draws_among_them(void **state)
+{
+    (void)state;
+    struct scenario *scenario = load(SMALL);
+    const struct setting sets[] = {{"engine", "{name: btree, page_size: 1KiB..8KiB}"}};
+    bool seen[4] = {false};
+    for (uint64_t seed = 1; seed <= 40; seed++) {
+        struct plan *plan = plan_of(
+            scenario, &(struct plan_request){
+                          .has_seed = true, .seed = seed, .sets = sets, .sets_count = 1});
+        int64_t bytes;
+        const char *why;
+        assert_int_equal(
+            quantity_parse(OPTION_SIZE, resolved(plan, "engine.page_size"), &bytes, &why), 0);
+        int power = __builtin_ctzll((unsigned long long)bytes) - 10;
+        assert_true(power >= 0 && power < 4 && bytes == 1024 << power);
+        seen[power] = true;
+        plan_destroy(plan);
+    }
+    for (int power = 0; power < 4; power++) assert_true(seen[power]);
+    scenario_destroy(scenario);
+}
+
 static void test_a_draw_more_shifts_no_other(void **state)
 {
     (void)state;
@@ -770,6 +793,7 @@ int main(void)
         cmocka_unit_test(test_set_comes_after_the_variant_and_only_replaces_it),
         cmocka_unit_test(test_set_that_does_not_fit_names_itself),
         cmocka_unit_test(test_a_range_is_drawn_once_a_seed_within_its_bounds),
+        cmocka_unit_test(test_a_range_of_powers_of_two_draws_among_them),
         cmocka_unit_test(test_a_draw_more_shifts_no_other),
         cmocka_unit_test(test_clock_errors_are_drawn_a_node_on_both_sides),
         cmocka_unit_test(test_distributions_are_what_they_say),

@@ -272,7 +272,8 @@ static void test_the_schema_fits_every_shipped_scenario_and_no_bad_one(void **st
         "exponent",      "two-actions",    "no-action",
         "no-time",       "at-and-when",    "wrong-kind-list",
         "missing-keys",  "no-value",       "missing-required-option",
-        "nemesis",       "out-of-bounds",  "several-errors"};
+        "nemesis",       "out-of-bounds",  "several-errors",
+        "page-size"};
     char command[8192];
     size_t size = (size_t)snprintf(command, sizeof command,
                                    "%s tests/scenario/validate_schema.py %s good $(find "
