@@ -8,11 +8,14 @@
 #
 # ROUNDS (3) rounds, in each of which peer and ours take turns; figures are medians. Judged by operations per CPU-second of the whole process, background threads included; the wall clock stands
 # beside. KEYS (1000000), SIZES ("100 1000"), BLOCKS (7), ENGINES ("hash lsm btree"), PEERS (../shared/peers) may be set. Without the peers' program it says so and exits 0.
+#
+# The last line counts the bars; exit status 1 when one is SHORT, 3 when a measurement failed. JUDGE=FOLDER judges the rows of an earlier run again (KEEP=FOLDER leaves them there).
 set -uo pipefail
 cd "$(dirname "$0")/.."
-root=${1:?usage: tests/peers.sh DIR}
 ROUNDS=${ROUNDS:-3} KEYS=${KEYS:-1000000} SIZES=${SIZES:-100 1000} BLOCKS=${BLOCKS:-7} ENGINES=${ENGINES:-hash lsm btree}
 BUILD=${BUILD:-build/release} PEERS=${PEERS:-../shared/peers}
+if [ -n "${JUDGE:-}" ]; then exec python3 tests/peers.py "$JUDGE/rows.tsv" "$JUDGE/sync.tsv" "$KEYS" "$ROUNDS" "$BLOCKS"; fi
+root=${1:?usage: tests/peers.sh DIR}
 [ -r "$PEERS/kvpeer.cc" ] || { echo "bench-peers: skipped: $PEERS/kvpeer.cc is not there"; exit 0; }
 mkdir -p "$BUILD/peers" "$root" || exit 2
 if ! [ "$BUILD/peers/kvpeer" -nt "$PEERS/kvpeer.cc" ]; then
@@ -100,62 +103,5 @@ done
 say ""
 [ -t 2 ] && printf '\r' >&2
 
-python3 - "$rows" "$sync_rows" "$KEYS" "$ROUNDS" "$BLOCKS" <<'TABLE'
-import os, statistics, sys
-rows_path, sync_path, keys, rounds, blocks = sys.argv[1:]
-figures = {}
-if os.path.exists(rows_path):
-    for line in open(rows_path):
-        who, size, workload, *numbers = line.rstrip("\n").split("\t")
-        figures.setdefault((who, int(size), workload), []).append([float(x) for x in numbers])
-median = {key: [statistics.median(column) for column in zip(*values)] for key, values in figures.items()}
-
-def short(x):
-    for unit, scale in (("M", 1e6), ("k", 1e3)):
-        if x >= scale: return f"{x / scale:.3g}{unit}"
-    return f"{x:.3g}"
-
-# ours, peer, workload, what is judged: least share of the peer's rate per CPU-second, or most of its CPU time; None: no such bar
-RATE, TIME = 0, 1
-bars = [("hash", "rawlog", w, RATE, 0.9) for w in ("fillrandom", "overwrite", "readrandom")]
-bars += [("hash", "rawlog", "readmissing", RATE, None), ("hash", "rawlog", "reopen", TIME, None), ("hash+no-hints", "rawlog", "reopen", TIME, 1.2)]
-bars += [("lsm", "leveldb", w, RATE, 1.5) for w in ("fillseq", "fillrandom", "overwrite", "readrandom")]
-bars += [("lsm", "leveldb", w, RATE, None) for w in ("readmissing", "readseq", "scan100")]
-bars += [("lsm", "leveldb", w, TIME, 1.0) for w in ("reopen", "recover")]
-bars += [("btree", "lmdb", "fillbatch", RATE, 1.0), ("btree", "lmdb", "readrandom", RATE, None)]
-bars += [("btree+mapped", "lmdb", "fillbatch", RATE, 1.0), ("btree+mapped", "lmdb", "readrandom", RATE, 0.7)]
-# least figures per CPU-second whatever the peer does (100 B)
-floors = {("hash", "readmissing"): 3e6, ("lsm", "readmissing"): 1.2e6, ("lsm", "readseq"): 8e6, ("lsm", "scan100"): 75e3}
-print(f"{int(keys):,} keys, medians of {rounds} rounds; operations per CPU-second of the whole process; WA: device writes / bytes put")
-print(f"{'size':>5} {'workload':<12} {'ours':<14} {'/CPU-s':>8} {'peer':<8} {'/CPU-s':>8} {'ratio':>6} {'bar':>6} {'':5} {'wall':>6} {'WA':>6} {'peer':>6} {'MiB':>5} {'peer':>5}")
-for size in sorted({key[1] for key in median}):
-    for mine, peer, workload, kind, bar in bars:
-        a, b = median.get((mine, size, workload)), median.get((peer, size, workload))
-        if not a or not b: continue
-        wall = a[1] / b[1]
-        if kind == TIME:
-            left, right = 1e3 / a[0], 1e3 / b[0]
-            ratio, most = left / right, 100 if (mine, workload) == ("hash", "reopen") else bar * right
-            verdict, limit = "ok" if left <= most else "SHORT", "100ms" if bar is None else f"<={bar}"
-            left, right = f"{left:.2f}ms", f"{right:.2f}ms"
-        else:
-            ratio, floor = a[0] / b[0], floors.get((mine, workload)) if size == 100 else None
-            good = (bar is None or ratio >= bar) and (floor is None or a[0] >= floor)
-            verdict = "" if bar is None and floor is None else "ok" if good else "SHORT"
-            left, right, limit = short(a[0]), short(b[0]), f">={bar}" if bar else short(floor) if floor else ""
-        writes = workload.startswith(("fill", "overwrite"))
-        print(f"{size:>5} {workload:<12} {mine:<14} {left:>8} {peer:<8} {right:>8} {ratio:>6.2f} {limit:>6} {verdict:<5} {wall:>6.2f} "
-              f"{f'{a[2]:.2f}' if writes else '':>6} {f'{b[2]:.2f}' if writes else '':>6} {a[3] / 2**20:>5.0f} {b[3] / 2**20:>5.0f}")
-
-sync = {}
-for line in open(sync_path):
-    who, size, *numbers = line.rstrip("\n").split("\t")
-    sync.setdefault((int(size), who), []).append([float(x) for x in numbers])
-print(f"\nfillsync: {blocks} blocks of 1,000 puts, each after a block of plain append and fdatasync (the floor); medians of the blocks' median latencies and of their ratios")
-print(f"{'size':>5} {'engine':<8} {'p50':>9} {'floor':>9} {'ratio':>6} {'':5} {'syncs a put':>12} {'bytes beyond':>13}")
-for (size, who), blocks_of in sync.items():
-    p50, least, syncs, beyond = (statistics.median(column) for column in zip(*blocks_of))
-    ratio = statistics.median(b[0] / b[1] for b in blocks_of)
-    good = ratio <= 1.1 and syncs == 1 and (beyond <= 64 or who == "log")
-    print(f"{size:>5} {who:<8} {p50 / 1e3:>7.0f}us {least / 1e3:>7.0f}us {ratio:>6.2f} {'ok' if good else 'SHORT':<5} {syncs:>12.3f} {beyond:>13.1f}")
-TABLE
+if [ -n "${KEEP:-}" ]; then mkdir -p "$KEEP" && cp "$rows" "$sync_rows" "$KEEP" || exit 2; fi
+python3 tests/peers.py "$rows" "$sync_rows" "$KEYS" "$ROUNDS" "$BLOCKS"
