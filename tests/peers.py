@@ -55,7 +55,7 @@ for size in sorted({key[1] for key in median}):
         a, b = median.get((mine, size, workload)), median.get((peer, size, workload))
         if not a or not b:
             # Not measured at all (ENGINES), or a workload that brought no figures: that meets no bar.
-            if any(key[0] == mine and key[1] == size for key in median) and (bar is not None or kind == TIME or (mine, workload) in floors):
+            if any(key[0] == mine and key[1] == size for key in median) and (bar is not None or kind == TIME or (size == 100 and (mine, workload) in floors)):
                 print(f"{size:>5} {workload:<12} {mine:<14} {judge(False, f'{mine} {workload} {size} B: no figures')} no figures of {mine if not a else peer}")
             continue
         wall = a[1] / b[1]

@@ -90,21 +90,21 @@ static void test_write_amplification_and_memory_of_lsm_are_bars(void **state)
         assert_int_equal(judge(pair("lsm", "leveldb", workloads[i], 1.49, 2, 64), ""), 1);
     }
     assert_int_equal(judge(pair("lsm", "leveldb", "fillrandom", 1.5, 2, 65), ""), 1);
-    SAYS("SHORT: lsm fillrandom 1000 B: resident memory");
+    SAYS("; lsm fillrandom 1000 B: resident memory");
     judge(pair("lsm", "leveldb", "fillrandom", 1.5, 2, 64), "");
-    assert_null(strstr(output, "memory"));
-    assert_null(strstr(output, "amplification;"));
+    assert_null(strstr(output, "resident"));
+    assert_null(strstr(output, "amplification"));
 }
 
 static void test_reads_of_the_btree_are_judged_with_and_without_a_large_cache(void **state)
 {
     (void)state;
     assert_int_equal(judge(pair("btree", "lmdb", "readrandom", 0.69, 0, 1), ""), 1);
-    SAYS("btree readrandom 1000 B;");
+    SAYS("; btree readrandom 1000 B\n");
     assert_int_equal(judge(pair("btree+mapped", "lmdb", "readrandom", 0.69, 0, 1), ""), 1);
     SAYS("btree+mapped readrandom 1000 B");
     judge(pair("btree", "lmdb", "readrandom", 0.71, 0, 1), "");
-    assert_null(strstr(output, "btree readrandom 1000 B;"));
+    assert_null(strstr(output, "btree readrandom 1000 B\n"));
 }
 
 static void test_a_workload_without_figures_meets_no_bar(void **state)
