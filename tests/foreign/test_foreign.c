@@ -356,7 +356,7 @@ static bool expected_holds(const char *expected, const char *model)
 static void verdict_check(const char *path, const char *expected)
 {
     char whole[512];
-    size_t size;
+    size_t size = 0;
     snprintf(whole, sizeof whole, COLLECTION "%s", path);
     char *text = file_text(whole, &size);
     assert_non_null(text);
@@ -381,7 +381,7 @@ static void verdict_check(const char *path, const char *expected)
 static void test_recorded_histories_get_their_known_verdict(void **state)
 {
     (void)state;
-    size_t size, count = 0;
+    size_t size = 0, count = 0;
     char *manifest = file_text(COLLECTION "MANIFEST.tsv", &size);
     if (!manifest) {
         print_message("skipped: " COLLECTION " is not here\n");

@@ -97,7 +97,7 @@ static void run_corpus(const struct fuzz_target *target)
             snprintf(path, sizeof path, "%s/%s", folder, entries[i]->d_name);
             struct input input = file_input(path);
             assert_non_null(input.data);
-            run_with_mutants(target, input, test_scaled(30, 2000), entries[i]->d_name);
+            run_with_mutants(target, input, test_scaled(100, 2000), entries[i]->d_name);
             free(input.data);
             files++;
         }
@@ -124,7 +124,7 @@ static void test_no_engine_breaks_on_a_damaged_image(void **state)
             image_make((uint8_t)(engine | (believed ? IMAGE_BELIEVED : 0)), &image);
             assert_in_range(image.size, 100, 1 << 20);
             run_with_mutants(&image_target, (struct input){image.data, image.size},
-                             test_scaled(100, 20000), engine_registry[engine]->name);
+                             test_scaled(300, 20000), engine_registry[engine]->name);
             buffer_deinit(&image);
         }
 }
