@@ -1,7 +1,8 @@
 /* Goal: crash anywhere. A workload of batches, deletes, syncs, flushes, merges, compactions,
  * checkpoints and reopens is cut at every disk operation, and at random nanoseconds, in every
  * durability mode; then the engine opens, what was acknowledged and synced is there, batches
- * are whole, no deleted key returns.
+ * are whole, no deleted key returns. Seconds to minutes pass between the steps, so that with a
+ * grace tombstones come of age in the middle of it.
  *
  * Method: the workload is a function of a seed. The oracle keeps the state after each batch;
  * after a cut the engine's whole contents must be one of the states from the last synced batch
@@ -33,6 +34,7 @@ struct step {
         STEP_LOOK, /* opens a cursor, or closes it: files that it reads live on */
     } kind;
     bool is_synced; /* WRITE: with ENGINE_SYNC */
+    int64_t now_ns;
     struct engine_batch batch;
 };
 
@@ -114,6 +116,12 @@ static void workload_init(struct workload *load, uint64_t seed, size_t batches)
             load->steps[load->count++].kind = STEP_CHECKPOINT;
         if (rng_below(&rng, 30) == 0) load->steps[load->count++].kind = STEP_REOPEN;
     }
+    int64_t now = 0;
+    rng_init(&rng, seed, "test.crash", "time", NULL);
+    for (size_t i = 0; i < load->count; i++) {
+        now += (1 + (int64_t)rng_below(&rng, 100)) * NS_PER_S;
+        load->steps[i].now_ns = now;
+    }
 }
 
 static void workload_deinit(struct workload *load)
@@ -127,18 +135,21 @@ static void workload_deinit(struct workload *load)
 /* What a run of it achieved: the engine must be in one of states[synced .. tried]. */
 struct progress {
     size_t synced, written, tried;
+    int64_t now_ns; /* of the last step */
+    bool counts_tombstones;
+    struct tombstones tombstones;
     size_t checkpoints;         /* completed: directories copy0, copy1 ... */
     size_t copies[CHECKPOINTS]; /* each one's state */
     bool is_copying;            /* one more was begun, and did not come to its end */
 };
 
-static int settle(struct engine *e)
+static int settle(struct engine *e, int64_t now_ns)
 {
     bool more = true;
     int err = 0;
     for (int slices = 0; !err && more; slices++) {
         if (slices == 20000) fail_msg("maintenance does not end");
-        err = engine_maintain(e, 2000, 0, &more);
+        err = engine_maintain(e, 2000, now_ns, &more);
     }
     return err;
 }
@@ -158,11 +169,14 @@ static void workload_run(struct world *w, const struct workload *load, int64_t u
         bool more, is_copy = false;
         int err = 0;
         size_t synced = progress->synced;
+        int64_t now = progress->now_ns = step->now_ns;
+        if (progress->counts_tombstones)
+            tombstones_ask(&progress->tombstones, w->engine, step->kind == STEP_REOPEN);
         switch (step->kind) {
         case STEP_WRITE:
             progress->tried = progress->written + 1;
             err = engine_write(w->engine, &step->batch,
-                               step->is_synced ? ENGINE_SYNC : ENGINE_NO_SYNC, 0);
+                               step->is_synced ? ENGINE_SYNC : ENGINE_NO_SYNC, now);
             if (!err) progress->written++;
             if (!err && step->is_synced) synced = progress->written;
             break;
@@ -170,8 +184,8 @@ static void workload_run(struct world *w, const struct workload *load, int64_t u
             err = engine_sync(w->engine);
             synced = err ? synced : progress->written;
             break;
-        case STEP_MAINTAIN: err = engine_maintain(w->engine, 2000, 0, &more); break;
-        case STEP_SETTLE: err = settle(w->engine); break;
+        case STEP_MAINTAIN: err = engine_maintain(w->engine, 2000, now, &more); break;
+        case STEP_SETTLE: err = settle(w->engine, now); break;
         case STEP_LOOK:
             if (cursor) {
                 engine_scan_close(cursor);
@@ -295,9 +309,9 @@ static void judge(struct world *w, const struct workload *load, const struct pro
     check_gets(w->engine, load, &after);
     oracle_put(&after, BYTES_LITERAL("after"), BYTES_LITERAL("the crash"));
     assert_int_equal(engine_put(w->engine, BYTES_LITERAL("after"), BYTES_LITERAL("the crash"),
-                                &allocator_system, ENGINE_SYNC, 0),
+                                &allocator_system, ENGINE_SYNC, progress->now_ns),
                      0);
-    int err = settle(w->engine);
+    int err = settle(w->engine, progress->now_ns + NS_PER_S);
     if (err)
         fail_msg("%s: maintenance fails: errno %d: %s", context, -err, engine_error(w->engine));
     if (oracle_compare(&after, w->engine))
@@ -310,6 +324,11 @@ static void judge(struct world *w, const struct workload *load, const struct pro
     world_open(w, w->ops, w->options);
     if (oracle_compare(&after, w->engine))
         fail_msg("%s: other contents after a second crash: %s", context,
+                 oracle_difference(&after, w->engine));
+    /* A day later every tombstone is of age. */
+    if (settle(w->engine, progress->now_ns + 86400 * NS_PER_S) ||
+        oracle_compare(&after, w->engine))
+        fail_msg("%s: other contents a day later: %s", context,
                  oracle_difference(&after, w->engine));
     oracle_deinit(&after);
     for (size_t i = 0; i < progress->checkpoints; i++) {
@@ -344,7 +363,7 @@ static uint64_t operations_of(const struct subject *subject, const void *options
                               const struct workload *load, int64_t *end)
 {
     struct world w;
-    struct progress progress = {0};
+    struct progress progress = {.counts_tombstones = subject_has_grace(subject)};
     context = subject->name;
     crash_world(&w, 1, 0);
     world_open(&w, subject->ops, options);
@@ -355,7 +374,11 @@ static uint64_t operations_of(const struct subject *subject, const void *options
     if (oracle_compare(&load->states[load->batches], w.engine))
         fail_msg("%s, without a crash: %s", subject->name,
                  oracle_difference(&load->states[load->batches], w.engine));
-    if (load->batches >= BATCHES) assert_background(subject, &w.spy, "the crash suite");
+    if (progress.counts_tombstones) tombstones_ask(&progress.tombstones, w.engine, true);
+    if (load->batches >= BATCHES) {
+        assert_background(subject, &w.spy, "the crash suite");
+        assert_grace(subject, &progress.tombstones, "the crash suite");
+    }
     world_close(&w);
     inspect_survivor(&w, "data");
     world_deinit(&w);

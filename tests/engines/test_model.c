@@ -31,6 +31,7 @@ struct model {
     size_t pending_count;
     struct held_cursor cursors[CURSORS];
     int64_t time;
+    struct tombstones tombstones;
     uint64_t crashes, reopens, scans, checkpoints;
     /* character */
     uint64_t keys, key_shape, value_max, delete_percent, sync_percent, maintain_budget;
@@ -96,6 +97,14 @@ static void check_contents(struct model *m, const char *when)
     if (differs) fail_msg("%s: %s", when, oracle_difference(&m->now, m->w.engine));
 }
 
+/* Seconds pass, now and then minutes: tombstones come of age between some operations. */
+static int64_t later(struct model *m)
+{
+    m->time += (1 + (int64_t)rng_below(&m->rng, 16)) * NS_PER_S;
+    if (rng_below(&m->rng, 32) == 0) m->time += (int64_t)rng_below(&m->rng, 600) * NS_PER_S;
+    return m->time;
+}
+
 /* ---- writing ---- */
 
 static void all_durable(struct model *m)
@@ -120,8 +129,8 @@ static void do_write(struct model *m)
     if (m->pending_count == PENDING_MAX) sync_all(m);
     random_batch(m, &batch);
     bool is_synced = rng_below(&m->rng, 100) < m->sync_percent;
-    int err =
-        engine_write(m->w.engine, &batch, is_synced ? ENGINE_SYNC : ENGINE_NO_SYNC, m->time++);
+    int64_t now = later(m);
+    int err = engine_write(m->w.engine, &batch, is_synced ? ENGINE_SYNC : ENGINE_NO_SYNC, now);
     if (err) fail_msg("write: errno %d: %s", -err, engine_error(m->w.engine));
     oracle_apply(&m->now, &batch);
     m->pending[m->pending_count++] = batch;
@@ -131,13 +140,15 @@ static void do_write(struct model *m)
 static void do_maintain(struct model *m)
 {
     bool more;
-    int err = engine_maintain(m->w.engine, m->maintain_budget, m->time++, &more);
+    int64_t now = later(m);
+    int err = engine_maintain(m->w.engine, m->maintain_budget, now, &more);
     if (err) fail_msg("maintain: errno %d: %s", -err, engine_error(m->w.engine));
 }
 
 static void do_settle(struct model *m)
 {
     bool more = true;
+    later(m);
     for (int slices = 0; more; slices++) {
         if (slices == 100000) fail_msg("maintenance does not end");
         assert_int_equal(engine_maintain(m->w.engine, m->maintain_budget, m->time++, &more), 0);
@@ -237,6 +248,7 @@ static void cursors_end(struct model *m)
 static void do_reopen(struct model *m)
 {
     cursors_end(m);
+    tombstones_ask(&m->tombstones, m->w.engine, true);
     world_reopen(&m->w);
     check_contents(m, "after reopen");
     all_durable(m); /* opening syncs what it found */
@@ -247,6 +259,7 @@ static void do_reopen(struct model *m)
 static void do_crash(struct model *m)
 {
     int mode = (int)rng_below(&m->rng, CRASH_MODES);
+    tombstones_ask(&m->tombstones, m->w.engine, true);
     world_crash(&m->w, mode);
     for (size_t i = 0; i < CURSORS; i++) m->cursors[i].cursor = NULL;
     cursors_end(m);
@@ -364,6 +377,7 @@ static void run_life(const struct subject *subject, const void *options, struct 
     check_contents(m, "at the end");
     do_settle(m);
     check_contents(m, "after all maintenance");
+    tombstones_ask(&m->tombstones, m->w.engine, true);
     spy_add(&m->all, &m->w.spy);
     cursors_end(m);
     world_deinit(&m->w);
@@ -388,6 +402,7 @@ static void run_model(const struct subject *subject, uint64_t operations, uint64
         run_life(subject, options[n % 3 == 2], m,
                  operations - done < life ? operations - done : life, seed * 1000000 + done);
     if (operations >= 2000) assert_background(subject, &m->all, "the model");
+    if (operations >= 2000) assert_grace(subject, &m->tombstones, "the model");
     print_message("    %llu crashes, %llu reopens, %llu scans, %llu checkpoints\n",
                   (unsigned long long)m->crashes, (unsigned long long)m->reopens,
                   (unsigned long long)m->scans, (unsigned long long)m->checkpoints);

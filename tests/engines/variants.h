@@ -6,7 +6,8 @@
  *
  * Nothing here names an engine but the table of what its workload must have set off. A variant
  * is an engine with one of its words changed: every option of type WORD or YESNO but the
- * policies below gives one variant a word that is not its default ("hash index=segment"). Sizes
+ * policies below gives one variant a word that is not its default ("hash index=segment"), and
+ * GRACE one more of an engine that has such an option. Sizes
  * are set by option name (small_sizes); an engine that lacks an option skips it, one whose
  * bounds are narrower gets the bound.
  */
@@ -118,6 +119,15 @@ static UNUSED void *subject_options(const struct subject *subject, enum smallnes
     return options;
 }
 
+/* A duration that changes what background work may do, and that time must pass for. */
+#define GRACE "gc_grace"
+#define GRACE_TEXT "600s"
+
+static UNUSED bool subject_has_grace(const struct subject *subject)
+{
+    return strcmp(subject->word_option, GRACE) == 0;
+}
+
 /* ---- what a workload must have set off ---- */
 
 /* A workload that never merges proves nothing about merges: after it, the spy must have seen at
@@ -154,6 +164,42 @@ static UNUSED void assert_background(const struct subject *subject, const struct
                  subject->name, where, (unsigned long long)flushes,
                  (unsigned long long)compactions, (unsigned long long)renames,
                  (unsigned long long)unlinks);
+}
+
+/* Tombstones in tables, the most at a time, and those that compactions dropped: engines that
+ * tell them by these names. */
+struct tombstones {
+    uint64_t most, dropped, now;
+};
+
+static UNUSED void tombstones_add(void *context, const char *name, uint64_t value)
+{
+    struct tombstones *t = context;
+    size_t size = strlen(name);
+    if (strcmp(name, "compaction.tombstones_dropped") == 0)
+        t->dropped += value;
+    else if (strncmp(name, "level.", 6) == 0 && size > 11 &&
+             strcmp(name + size - 11, ".tombstones") == 0)
+        t->now += value;
+}
+
+/* Asked before each close, so that what was dropped adds up. */
+static UNUSED void tombstones_ask(struct tombstones *t, struct engine *engine, bool is_last)
+{
+    struct tombstones found = {0};
+    engine_properties(engine, tombstones_add, &found);
+    if (found.now > t->most) t->most = found.now;
+    if (is_last) t->dropped += found.dropped;
+}
+
+/* With a grace some must have been there, and some gone. */
+static UNUSED void assert_grace(const struct subject *subject, const struct tombstones *t,
+                                const char *where)
+{
+    if (subject_has_grace(subject) && (t->most < 3 || t->dropped < 3))
+        fail_msg("%s: in %s tables had at most %llu tombstones, and %llu were dropped",
+                 subject->name, where, (unsigned long long)t->most,
+                 (unsigned long long)t->dropped);
 }
 
 /* ---- inspection ---- */
@@ -274,6 +320,19 @@ static UNUSED bool option_is_policy(const char *name)
            strcmp(name, "sync") == 0 || strcmp(name, "verify") == 0;
 }
 
+static UNUSED void subject_add(struct subject *subjects, size_t *count,
+                               const struct subject *plain, const char *option,
+                               const char *word)
+{
+    struct subject *other = &subjects[(*count)++];
+    assert_true(*count <= VARIANTS_MAX);
+    *other = *plain;
+    snprintf(other->word_option, sizeof(other->word_option), "%s", option);
+    snprintf(other->word, sizeof(other->word), "%s", word);
+    snprintf(other->name, sizeof(other->name), "%s %.30s=%.20s", plain->ops->name,
+             other->word_option, other->word);
+}
+
 static UNUSED size_t subjects_list(struct subject *subjects, enum world_kind kind)
 {
     size_t count = 0;
@@ -291,16 +350,11 @@ static UNUSED size_t subjects_list(struct subject *subjects, enum world_kind kin
             const char *const *words = option_words(option);
             int32_t standard = *(int32_t *)((char *)defaults + option->offset);
             for (int32_t word = 0; words[word]; word++) {
-                if (word == standard) continue;
-                struct subject *other = &subjects[count++];
-                assert_true(count <= VARIANTS_MAX);
-                *other = *plain;
-                snprintf(other->word_option, sizeof(other->word_option), "%s", option->name);
-                snprintf(other->word, sizeof(other->word), "%s", words[word]);
-                snprintf(other->name, sizeof(other->name), "%s %.30s=%.20s", ops->name,
-                         other->word_option, other->word);
+                if (word != standard)
+                    subject_add(subjects, &count, plain, option->name, words[word]);
             }
         }
+        if (option_find(ops, GRACE)) subject_add(subjects, &count, plain, GRACE, GRACE_TEXT);
         free(defaults);
     }
     return count;
