@@ -46,6 +46,9 @@ struct spy {
     struct spy_file files;  /* ring anchor */
     uint64_t half_write_at; /* counts down; 1: the next write; 0: off */
     int half_write_error;
+    uint64_t fail_rename_at; /* counts down; 1: the next rename fails with -EIO; 0: off */
+    bool is_rename_done;     /* ... and takes place all the same: who can know? */
+    uint64_t failed_renames;
 };
 
 static inline struct spy *spy_of(struct vfs *v)
@@ -128,8 +131,14 @@ static UNUSED int spy_size(struct vfs_file *f, uint64_t *size)
 
 static UNUSED int spy_rename(struct vfs *v, const char *from, const char *to)
 {
-    spy_of(v)->calls[SPY_RENAME]++;
-    return vfs_rename(spy_of(v)->real, from, to);
+    struct spy *spy = spy_of(v);
+    spy->calls[SPY_RENAME]++;
+    if (spy->fail_rename_at && --spy->fail_rename_at == 0) {
+        int err = spy->is_rename_done ? vfs_rename(spy->real, from, to) : 0;
+        spy->failed_renames++;
+        return err ? err : -EIO;
+    }
+    return vfs_rename(spy->real, from, to);
 }
 
 static UNUSED int spy_unlink(struct vfs *v, const char *path)
@@ -177,7 +186,7 @@ static UNUSED void spy_forget(struct spy *spy)
     }
     spy->files.previous = &spy->files;
     spy->open_files = 0;
-    spy->half_write_at = 0;
+    spy->half_write_at = spy->fail_rename_at = 0;
 }
 
 static inline void spy_counts_clear(struct spy *spy)

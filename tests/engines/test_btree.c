@@ -542,6 +542,40 @@ static void test_a_lost_meta_is_told_from_a_cut_checkpoint(void **state)
     world_deinit(&w);
 }
 
+/* A process dies between the write of a meta and its sync. The next one reads that meta and
+ * removes the log that only the older one needs: by then the meta must be durable, whatever the
+ * power loss that follows keeps of the unlinks and loses of the pages. */
+static void test_a_meta_is_durable_before_the_log_of_the_older_one_goes(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 24; seed++) {
+        struct world w;
+        struct btree_options options = options_of(512, 1 << 20, 1 << 20);
+        struct disk_config config = quick_disk();
+        struct buffer out = {.allocator = &allocator_system};
+        bool more;
+        config.directory_mode = DISK_DIR_POSIX;
+        world_init_disk(&w, &config, seed);
+        struct engine *e = world_open(&w, &engine_btree, &options);
+        struct btree *tree = btree_of(e);
+        checkpoint(e);
+        put_sized(e, "key", 100, 'k');
+        assert_int_equal(engine_sync(e), 0);
+        tree->options.log_bytes = 1; /* due from now on */
+        for (int i = 0; tree->checkpoint.step != CHECKPOINT_META_SYNC; i++) {
+            assert_true(i < 100);
+            assert_int_equal(engine_maintain(e, 4096, 0, &more), 0);
+        }
+        world_crash(&w, CRASH_PROCESS);
+        world_open(&w, &engine_btree, &options);
+        world_crash(&w, DISK_SUBSET);
+        e = world_open(&w, &engine_btree, &options);
+        assert_int_equal(engine_get(e, BYTES_LITERAL("key"), &out), 0);
+        buffer_deinit(&out);
+        world_deinit(&w);
+    }
+}
+
 /* ---- options ---- */
 
 static void test_a_database_keeps_its_page_size(void **state)
@@ -607,6 +641,7 @@ int main(void)
         cmocka_unit_test(test_a_lost_map_write_is_found),
         cmocka_unit_test(test_inspection_finds_pages_lost_and_used_twice),
         cmocka_unit_test(test_a_lost_meta_is_told_from_a_cut_checkpoint),
+        cmocka_unit_test(test_a_meta_is_durable_before_the_log_of_the_older_one_goes),
         cmocka_unit_test(test_a_database_keeps_its_page_size),
         cmocka_unit_test(test_a_key_beyond_a_small_page_is_refused_whole),
     };

@@ -543,6 +543,48 @@ static void test_cut_during_recovery(void **state)
     free(options);
 }
 
+/* The process dies at any operation, say between a rename and the sync that makes it durable;
+ * the next one builds upon what it finds; then the power fails, and any subset of what was not
+ * synced survives, names apart from contents. Also without the process's death in between. */
+static void test_what_a_recovery_has_shown_no_power_loss_takes_back(void **state)
+{
+    const struct subject *subject = *state;
+    void *options = subject_options(subject, SIZES_SMALL);
+    uint64_t seed = env_u64("SEED", 1), cuts = 0, tries = test_is_soak() ? 12 : 3;
+    struct workload load;
+    int64_t end;
+    workload_init(&load, seed + 4, BATCHES / 3);
+    uint64_t operations = operations_of(subject, options, &load, &end);
+    uint64_t step = test_is_soak() ? 1 : 1 + operations / 250;
+    for (uint64_t n = 1; n <= operations; n += step)
+        for (uint64_t i = 0; i < tries; i++, cuts++) {
+            struct world w;
+            struct progress progress = {0};
+            bool is_twice = i % 3 != 2;
+            snprintf(context_text, sizeof(context_text),
+                     "%s cut at operation %llu%s, then a power loss, disk seed %llu",
+                     subject->name, (unsigned long long)n, is_twice ? ", opened" : "",
+                     (unsigned long long)(seed + n * 100 + i));
+            context = context_text;
+            crash_world(&w, seed + n * 100 + i, DISK_DIR_POSIX);
+            disk_cut_after(w.disk, n);
+            if (world_try_open(&w, subject->ops, options) == 0)
+                workload_run(&w, &load, INT64_MAX, &progress);
+            if (is_twice) {
+                world_crash(&w, CRASH_PROCESS);
+                world_open(&w, subject->ops, options);
+                progress.synced = find_state(w.engine, &load, &progress);
+                progress.tried = progress.synced;
+            }
+            world_crash(&w, DISK_SUBSET);
+            judge(&w, &load, &progress);
+            world_deinit(&w);
+        }
+    tally(subject, "after a recovery", cuts);
+    workload_deinit(&load);
+    free(options);
+}
+
 /* A checkpoint of a database of so many batches, cut at its n-th operation. False when it has
  * less of them. */
 static bool cut_copy(const struct subject *subject, const void *options,
@@ -585,9 +627,9 @@ static void cut_copies(const struct subject *subject, const void *options,
     bool is_cut = true;
     for (; is_cut; n++)
         for (int i = 0; i < kinds; i++)
-            is_cut = cut_copy(subject, options, load, batches, n,
-                              test_is_soak() ? i / 2 : (int)(n % CRASH_MODES), i % 2, seed++,
-                              seen);
+            is_cut =
+                cut_copy(subject, options, load, batches, n,
+                         test_is_soak() ? i / 2 : (int)(n % CRASH_MODES), i % 2, seed++, seen);
     for (uint64_t last = n > 8 ? n - 8 : 1; last < n; last++)
         for (int i = 0; i < CRASH_MODES * 2; i++)
             cut_copy(subject, options, load, batches, last, i / 2, i % 2, seed++, seen);
@@ -613,10 +655,10 @@ static void test_a_copy_cut_at_any_operation_is_refused_or_whole(void **state)
     free(options);
 }
 
-static const struct suite_test suite[] = {T(test_cut_at_every_operation),
-                                          T(test_a_copy_cut_at_any_operation_is_refused_or_whole),
-                                          T(test_cut_at_random_nanoseconds),
-                                          T(test_cut_during_recovery)};
+static const struct suite_test suite[] = {
+    T(test_cut_at_every_operation), T(test_what_a_recovery_has_shown_no_power_loss_takes_back),
+    T(test_a_copy_cut_at_any_operation_is_refused_or_whole), T(test_cut_at_random_nanoseconds),
+    T(test_cut_during_recovery)};
 
 int main(void)
 {

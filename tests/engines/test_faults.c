@@ -353,6 +353,65 @@ static void test_a_failed_checkpoint_leaves_the_database_alone(void **state)
     free(options);
 }
 
+/* ---- failed renames ---- */
+
+/* Whether a rename that failed took place is not known before the next open, so what is written
+ * after it may be in files that the next open does not read. False: there was no n-th. */
+static bool run_failing_rename(const struct subject *subject, const void *options, uint64_t n,
+                               bool is_done)
+{
+    struct world w;
+    struct outcome o = {0};
+    struct disk_config config = quick_disk();
+    world_init_disk(&w, &config, n);
+    world_open(&w, subject->ops, options);
+    w.spy.fail_rename_at = n;
+    w.spy.is_rename_done = is_done;
+    for (int i = 0; i < BATCHES && !w.spy.failed_renames; i++) {
+        struct engine_batch batch = {0};
+        bool more = true;
+        make_batch(&batch, i);
+        oracle_apply(&o.maybe, &batch);
+        if (engine_write(w.engine, &batch, ENGINE_SYNC, 0) == 0)
+            oracle_apply(&o.sure, &batch);
+        else
+            assert_true(w.spy.failed_renames > 0);
+        engine_batch_deinit(&batch);
+        while (more && !w.spy.failed_renames)
+            if (engine_maintain(w.engine, 4000, 0, &more)) break;
+    }
+    bool was_reached = w.spy.failed_renames > 0;
+    if (was_reached) {
+        int err = engine_put(w.engine, BYTES_LITERAL("after"), BYTES_LITERAL("it"),
+                             &allocator_system, ENGINE_SYNC, 0);
+        if (err != -EROFS) fail_msg("%s: the next write gives %d", context, err);
+        check_readable(w.engine, &o);
+    }
+    world_crash(&w, n % 2 ? DISK_ALL_LOST : CRASH_PROCESS);
+    world_open(&w, subject->ops, options);
+    check_reopened(w.engine, &o);
+    outcome_deinit(&o);
+    world_deinit(&w);
+    return was_reached;
+}
+
+static void test_after_a_failed_rename_nothing_more_is_written(void **state)
+{
+    const struct subject *subject = *state;
+    void *options = subject_options(subject, SIZES_SMALL);
+    uint64_t tried = 0;
+    for (int done = 0; done < 2; done++)
+        for (uint64_t n = 1;; n++, tried++) {
+            snprintf(context, sizeof(context), "%s, rename %llu fails, %s", subject->name,
+                     (unsigned long long)n, done ? "done" : "not done");
+            if (!run_failing_rename(subject, options, n, done)) break;
+        }
+    const char *engine = subject->ops->name;
+    if (strcmp(engine, "hash") == 0 || strcmp(engine, "lsm") == 0) assert_true(tried >= 8);
+    tally(subject, "failed renames", tried);
+    free(options);
+}
+
 /* ---- failed reads in a scan ---- */
 
 /* Reads a whole scan whose n-th call fails, asking again after an error. 1: it came to its end,
@@ -591,6 +650,7 @@ static const struct suite_test suite[] = {
     T(test_every_allocation_fails),
     T(test_a_disk_that_goes_away_loses_nothing_acknowledged),
     T(test_a_failed_checkpoint_leaves_the_database_alone),
+    T(test_after_a_failed_rename_nothing_more_is_written),
     T(test_a_scan_whose_read_failed_never_ends_short),
     T(test_every_sync_fails_under_either_policy),
     T(test_after_a_failed_sync_panic_refuses_and_retry_lies),

@@ -601,6 +601,36 @@ static void test_each_cursor_sees_its_own_version_of_a_key(void **state)
     world_deinit(&w);
 }
 
+static int find_log(void *context, const char *name, bool is_directory)
+{
+    if (!is_directory && strncmp(name, "wal-", 4) == 0) snprintf(context, 64, "data/%s", name);
+    return 0;
+}
+
+/* The manifest names a log when its header is durable: a shorter one is not a new one. */
+static void test_a_log_that_the_manifest_names_is_not_taken_for_a_new_one(void **state)
+{
+    (void)state;
+    for (uint64_t size = 0; size < 28; size++) {
+        struct world w;
+        struct lsm_options o = options_default_lsm();
+        struct vfs_file *f;
+        char path[64] = "";
+        world_init(&w, WORLD_DISK, 1);
+        world_open(&w, &engine_lsm, &o);
+        put(&w, NULL, "key", "value", 0);
+        assert_int_equal(engine_sync(w.engine), 0);
+        world_close(&w);
+        assert_int_equal(vfs_list(w.real, "data", find_log, path), 0);
+        assert_int_equal(vfs_open(w.real, path, VFS_WRITE, &f), 0);
+        assert_int_equal(vfs_truncate(f, size), 0);
+        vfs_close(f);
+        int err = world_try_open(&w, &engine_lsm, &o);
+        assert_int_equal(err, -EBADMSG);
+        world_deinit(&w);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -618,6 +648,7 @@ int main(void)
         cmocka_unit_test(test_ten_million_keys_take_no_more_memory_than_the_options_grant),
         cmocka_unit_test(test_a_flush_cut_off_at_any_slice_is_done_again_from_its_log),
         cmocka_unit_test(test_each_cursor_sees_its_own_version_of_a_key),
+        cmocka_unit_test(test_a_log_that_the_manifest_names_is_not_taken_for_a_new_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -364,7 +364,8 @@ static UNUSED size_t subjects_list(struct subject *subjects, enum world_kind kin
 static UNUSED bool pattern_matches(const char *pattern, const char *text)
 {
     if (*pattern == '*')
-        return pattern_matches(pattern + 1, text) || (*text && pattern_matches(pattern, text + 1));
+        return pattern_matches(pattern + 1, text) ||
+               (*text && pattern_matches(pattern, text + 1));
     if (!*pattern || !*text) return *pattern == *text;
     return (*pattern == '?' || *pattern == *text) && pattern_matches(pattern + 1, text + 1);
 }

@@ -51,8 +51,7 @@ static const struct found_file *files_of(const struct listing *listing, size_t *
 
 static int list_directory(struct lsm *lsm, struct listing *listing)
 {
-    *listing =
-        (struct listing){.lsm = lsm, .files.allocator = lsm->base.host.allocator};
+    *listing = (struct listing){.lsm = lsm, .files.allocator = lsm->base.host.allocator};
     int err = vfs_list(lsm->base.host.vfs, lsm->dir, list_file, listing);
     size_t count;
     files_of(listing, &count);
