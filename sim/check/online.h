@@ -17,7 +17,9 @@
  *   monotonic_reads    says nothing of a read that overlaps another of its session (those of
  *                      the workloads do one operation at a time);
  *   all                a value that is read before its write was asked for is nobody's, also
- * later; tokens are below 2^28. The checks themselves have the last word, on sealed histories.
+ *                      later; tokens are below 2^28.
+ *
+ * The checks themselves have the last word, on sealed histories.
  */
 #ifndef FAULTLINE_SIM_CHECK_ONLINE_H
 #define FAULTLINE_SIM_CHECK_ONLINE_H

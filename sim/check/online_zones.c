@@ -11,19 +11,25 @@
  * All that zones will still gain was invoked at `oldest` or later, and zones to come have f >=
  * now.
  *
- *   O1  A zone j is *closed* when some other i has f_i < oldest and s_i > f_j: whatever is
- * still read in j is a violation, since i came after j and before the reader. O2  A zone with f
- * < oldest has closed all zones that it can conflict with but by a read of its own. So a closed
- * zone with f < oldest is forgotten: nothing is lost but the reason. O3  A link of a chain with
- * a later link d, f_d < oldest, is forgotten: its value had been replaced before any reader to
- * come asked (Z5). O4  Seeing a value that is forgotten, or a compare_and_set that took effect
- * on one, is a violation.
+ *   O1  A zone j is forgotten when some other i has f_i < oldest and s_i > f_j: whatever is
+ *       still read in j is a violation, since i came after j and before the reader.
  *
- * What stays for a key: zones with f < oldest that are not closed pairwise overlap as writes do
- * that were open at one moment; the others returned since `oldest`. So at most what was open at
- * once, and one more. Writes that were never answered stay open for ever, and cost nothing but
- * their place in the table of values until they are read: they are not counted in `oldest`, for
- * they return to nobody, and who reads one was invoked at `oldest` or later.
+ *   O2  Nothing else is lost with j. Since i and j do not conflict, s_j <= f_i < oldest. A zone
+ *       that could still conflict with j, by a read in that zone, has f below s_j, so below
+ *       oldest and below s_i: i makes it be forgotten too. And a write in j that has yet to
+ *       return would have been invoked at `oldest` or later, above s_j: there is none.
+ *
+ *   O3  A link of a chain with a later link d, f_d < oldest, is forgotten: its value had been
+ *       replaced before any reader to come asked (Z5).
+ *
+ *   O4  Seeing a value that is forgotten, or a compare_and_set that took effect on one, is a
+ *       violation.
+ *
+ * What stays for a key: zones with f < oldest, which pairwise overlap as writes do that were
+ * open at one moment; the others returned since `oldest`. So at most what was open at once,
+ * and one more. Writes that were never answered stay open for ever, and cost nothing but
+ * their place in the table of values until they are read: they are not counted in `oldest`,
+ * for they return to nobody, and who reads one was invoked at `oldest` or later.
  *
  * tests/check/test_online.c holds it against zones.c on every prefix of random histories.
  */
@@ -54,7 +60,6 @@ struct zone {
     int64_t f, s;
     uint32_t first, last; /* links */
     uint32_t next;        /* of its key, by f; in the list of free ones */
-    bool is_closed;       /* O1 */
 };
 
 struct key_zones {
@@ -262,10 +267,7 @@ static bool link_touch(struct online_zones *z, struct key_zones *key, uint32_t i
         *(key->tail ? &z->zones[key->tail].next : &key->head) = self;
         key->tail = self;
     }
-    if (invoke_ns > zone->s) {
-        if (zone->is_closed) return false;
-        zone->s = invoke_ns;
-    }
+    if (invoke_ns > zone->s) zone->s = invoke_ns;
     for (uint32_t other = key->head; other && z->zones[other].f < zone->s;
          other = z->zones[other].next)
         if (other != self && zone->f < z->zones[other].s) return false;
@@ -290,12 +292,11 @@ static void key_settle(struct online_zones *z, struct key_zones *key, int64_t ol
     for (uint32_t id = key->head, next; id; id = next) {
         struct zone *zone = &z->zones[id];
         next = zone->next;
-        if (top && (id == top ? second : z->zones[top].s) > zone->f) zone->is_closed = true;
         uint32_t keep = zone->first;
         for (uint32_t link = keep; link; link = z->links[link].next)
             if (z->links[link].f < oldest_ns) keep = link;
         while (zone->first != keep) link_forget(z, key, zone);
-        if (!zone->is_closed || zone->f >= oldest_ns) {
+        if (!top || (id == top ? second : z->zones[top].s) <= zone->f) {
             last = id;
             continue;
         }

@@ -99,7 +99,8 @@ static void take_effect(struct drawn *d, struct rng *rng, const struct kind *kin
                         uint64_t *value, const struct drawn *all, uint32_t count)
 {
     bool lies = below(rng, 1000000) < kind->corrupt_ppm;
-    uint64_t seen = lies ? lie(rng, all, count, d->op.return_ns - 1) : *value;
+    int64_t until_ns = d->op.type == HISTORY_READ ? d->op.return_ns - 1 : d->op.invoke_ns;
+    uint64_t seen = lies ? lie(rng, all, count, until_ns) : *value;
     d->answer = seen;
     switch ((enum history_type)d->op.type) {
     case HISTORY_COMPARE_AND_SET:
@@ -247,6 +248,20 @@ static void test_what_holds_is_never_called_a_violation(void **state)
             test_scaled(2000, 40000), OPS_MAX);
 }
 
+static void test_a_value_that_was_read_is_a_violation_when_it_is_refused(void **state)
+{
+    (void)state;
+    struct history *history = history_of("A w x=1 1..2\nA w x=2 10..40 fail\nB r x=2 20..21\n"
+                                         "B r x=1 50..51");
+    struct check_input input = input_of(history);
+    struct replay replay = replay_history(history);
+    struct check_result result = run_check("linearizable", &input);
+    assert_int_equal(result.first_ns, 40 * NS_PER_MS);
+    assert_true(replay.first_ns[0] == result.first_ns);
+    check_result_deinit(&result);
+    history_destroy(history);
+}
+
 /* What is kept does not grow with the history: 4 sessions, 3 keys. */
 static void test_what_can_no_longer_matter_is_forgotten(void **state)
 {
@@ -274,6 +289,7 @@ int main(void)
         cmocka_unit_test(test_chains_of_swaps_and_inserts_are_judged_in_the_same_moment),
         cmocka_unit_test(test_deletes_excuse_absence_in_sessions),
         cmocka_unit_test(test_what_holds_is_never_called_a_violation),
+        cmocka_unit_test(test_a_value_that_was_read_is_a_violation_when_it_is_refused),
         cmocka_unit_test(test_what_can_no_longer_matter_is_forgotten),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
