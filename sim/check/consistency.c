@@ -11,8 +11,7 @@
  * and a history that is violated at t is violated at every later time.
  *
  * So the moment of a violation is the least t at which the cut at t is violated: a binary
- * search over the times of return, by the model itself, below the last return of the witness.
- * The witness and the sentence are those of the cut, hence of the first violation. Where the
+ * search over the times of return, by the model itself. The witness and the sentence are those of the cut, hence of the first violation. Where the
  * model may answer `unknown` (sequential) the witness's last return is the moment.
  *
  * Counted is what the model counts (keys, reads or pairs; models.h), at least 1.
@@ -91,15 +90,15 @@ static int64_t witness_end(const struct consistency *c, const struct model_verdi
 static int64_t first_violation(struct consistency *c, struct model_verdict *verdict)
 {
     size_t count = 0, low = 0;
-    int64_t end = witness_end(c, verdict);
-    if (!strcmp(c->model->name, "sequential")) return end;
+    if (!strcmp(c->model->name, "sequential")) return witness_end(c, verdict);
     int64_t *times = xmalloc((c->whole.operations.count + 1) * sizeof *times);
-    for (size_t i = 0; i < c->whole.operations.count; i++)
-        if (c->whole.operations.items[i].complete < end)
-            times[count++] = c->whole.operations.items[i].complete;
+    for (size_t i = 0; i < c->whole.operations.count; i++) {
+        int64_t time = c->whole.operations.items[i].complete;
+        if (time != OP_OPEN && time <= c->input->until_ns) times[count++] = time;
+    }
     qsort(times, count, sizeof *times, compare_time);
-    times[count] = end;
-    for (size_t high = count; low < high;) {
+    CHECK(count > 0); /* without an answer nothing is violated; at the last all is known */
+    for (size_t high = count - 1; low < high;) {
         size_t middle = low + (high - low) / 2;
         struct model_verdict at;
         judge_until(c, times[middle], &at);
