@@ -403,6 +403,7 @@ static void test_what_is_wrong_is_named_by_file_and_line(void **state)
         {": >bench.jsonl", "bench.jsonl: has no figures"},
         {"rm bench.jsonl", "bench.jsonl: No such file"},
         {"rm bench-latency.csv", "bench-latency.csv: No such file"},
+        {"echo a,b >bench-latency.csv", "bench-latency.csv:1: is no engine,workload"},
         {"sed -i '5s/,/;/g' bench-latency.csv", "bench-latency.csv:5: is no engine,workload"},
         {"sed -i 's/\"version\": 1/\"version\": 2/' bench.json", "version is not 1"},
         {"echo '{' >bench.json", "bench.json:"},
