@@ -195,7 +195,7 @@ static int moment_order(const void *left, const void *right)
 /* P1. */
 static void place(struct picture *p)
 {
-    struct moment moments[2 * SHOWN_MAX];
+    struct moment moments[2 * SHOWN_MAX] = {{0}};
     size_t count = 0;
     for (size_t i = 0; i < p->count; i++) {
         const struct op *op = &p->operations->items[p->bars[i].op];
