@@ -126,6 +126,36 @@ int engine_file_copy(const struct allocator *allocator, struct vfs_file *from, u
     return err;
 }
 
+int engine_file_replace(struct engine *engine, const char *dir, const char *temporary,
+                        const char *name, struct bytes data, enum sync_policy policy)
+{
+    struct vfs *vfs = engine->host.vfs;
+    struct vfs_file *file;
+    char from[ENGINE_PATH_SIZE], to[ENGINE_PATH_SIZE];
+    int err = engine_path(from, dir, temporary);
+    if (!err) err = engine_path(to, dir, name);
+    if (!err) err = vfs_open(vfs, from, VFS_WRITE | VFS_CREATE | VFS_TRUNCATE, &file);
+    if (err) return err;
+    err = vfs_write(file, 0, data, VFS_META);
+    if (!err) err = engine_file_sync(engine, file, VFS_META, policy);
+    int close_err = vfs_close(file);
+    if (!err) err = close_err;
+    if (!err) err = vfs_rename(vfs, from, to);
+    return err ? err : vfs_sync_dir(vfs, dir);
+}
+
+int engine_file_duplicate(struct engine *engine, struct vfs_file *from, uint64_t size,
+                          const char *to, enum sync_policy policy)
+{
+    struct vfs_file *file;
+    int err = vfs_open(engine->host.vfs, to, VFS_WRITE | VFS_CREATE | VFS_EXCLUSIVE, &file);
+    if (err) return err;
+    err = engine_file_copy(engine->host.allocator, from, size, file, 0, NULL, VFS_REPAIR);
+    if (!err) err = engine_file_sync(engine, file, VFS_REPAIR, policy);
+    int close_err = vfs_close(file);
+    return err ? err : close_err;
+}
+
 /* ---- errors ---- */
 
 int engine_fail(struct engine *engine, int err, const char *format, ...)

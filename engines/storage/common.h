@@ -49,6 +49,16 @@ int engine_file_copy(const struct allocator *allocator, struct vfs_file *from, u
                      struct vfs_file *to, uint64_t to_offset, uint32_t *crc,
                      enum vfs_purpose purpose);
 
+/* Makes dir/name hold these bytes, whole or not at all: they are written to dir/temporary,
+ * synced, renamed over it, and the directory is synced. */
+int engine_file_replace(struct engine *engine, const char *dir, const char *temporary,
+                        const char *name, struct bytes data, enum sync_policy policy);
+
+/* Makes the file `to`, which must not be there, of the first `size` bytes of another, synced
+ * but for its name. */
+int engine_file_duplicate(struct engine *engine, struct vfs_file *from, uint64_t size,
+                          const char *to, enum sync_policy policy);
+
 /* Sets the engine's error text and returns err, so that `return engine_fail(...)` reads well.
  */
 int engine_fail(struct engine *engine, int err, const char *format, ...)

@@ -469,20 +469,12 @@ static int segment_copy(struct hash_engine *hash, const struct segment *segment,
                         const char *dir)
 {
     char path[ENGINE_PATH_SIZE], name[ENGINE_PATH_SIZE];
-    struct vfs_file *file;
     int err = hash_segment_path(hash, segment->id, name);
     const char *slash = err ? NULL : strrchr(name, '/');
     if (!err) err = engine_path(path, dir, slash ? slash + 1 : name);
-    if (!err)
-        err =
-            vfs_open(hash->base.host.vfs, path, VFS_WRITE | VFS_CREATE | VFS_EXCLUSIVE, &file);
-    if (err) return err;
-    err = engine_file_copy(hash->base.host.allocator, segment->file, segment->size, file, 0,
-                           NULL, VFS_REPAIR);
-    if (!err)
-        err = engine_file_sync(&hash->base, file, VFS_REPAIR, hash->options.on_sync_failure);
-    int close_err = vfs_close(file);
-    return err ? err : close_err;
+    return err ? err
+               : engine_file_duplicate(&hash->base, segment->file, segment->size, path,
+                                       hash->options.on_sync_failure);
 }
 
 static int hash_checkpoint(struct engine *engine, const char *dir)
@@ -493,8 +485,8 @@ static int hash_checkpoint(struct engine *engine, const char *dir)
         err = segment_copy(hash, hash->segments.items[i], dir);
     /* Its sync of the directory covers all names: a manifest without them is refused. */
     if (!err)
-        err = hash_manifest_write(hash, dir, MANIFEST_ROLL_NAME, &hash->segments,
-                                  hash->next_id);
+        err =
+            hash_manifest_write(hash, dir, MANIFEST_ROLL_NAME, &hash->segments, hash->next_id);
     return err ? err : engine_copy_end(engine->host.vfs, dir);
 }
 

@@ -113,23 +113,11 @@ int hash_manifest_read(struct hash_engine *hash, struct buffer *entries,
 int hash_manifest_write(struct hash_engine *hash, const char *dir, const char *temp_name,
                         const struct segments *segments, uint32_t next_id)
 {
-    struct vfs *vfs = hash->base.host.vfs;
     struct buffer data = {.allocator = hash->base.host.allocator};
-    struct vfs_file *file;
-    char temp_path[ENGINE_PATH_SIZE], path[ENGINE_PATH_SIZE];
-    int err = engine_path(temp_path, dir, temp_name);
-    if (!err) err = engine_path(path, dir, MANIFEST_NAME);
-    if (!err) err = hash_manifest_encode(&data, segments, next_id, hash->live_keys);
-    if (!err) err = vfs_open(vfs, temp_path, VFS_WRITE | VFS_CREATE | VFS_TRUNCATE, &file);
-    if (err) goto done;
-    err = vfs_write(file, 0, buffer_bytes(&data), VFS_META);
+    int err = hash_manifest_encode(&data, segments, next_id, hash->live_keys);
     if (!err)
-        err = engine_file_sync(&hash->base, file, VFS_META, hash->options.on_sync_failure);
-    int close_err = vfs_close(file);
-    if (!err) err = close_err;
-    if (!err) err = vfs_rename(vfs, temp_path, path);
-    if (!err) err = vfs_sync_dir(vfs, dir);
-done:
+        err = engine_file_replace(&hash->base, dir, temp_name, MANIFEST_NAME,
+                                  buffer_bytes(&data), hash->options.on_sync_failure);
     buffer_deinit(&data);
     return err;
 }

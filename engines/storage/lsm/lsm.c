@@ -374,20 +374,10 @@ static int lsm_get(struct engine *engine, struct bytes key, struct buffer *value
 
 static int file_copy(struct lsm *lsm, const char *from, const char *to, uint64_t size)
 {
-    struct vfs *vfs = lsm->base.host.vfs;
-    struct vfs_file *source, *target;
-    int err = vfs_open(vfs, from, VFS_READ, &source);
+    struct vfs_file *source;
+    int err = vfs_open(lsm->base.host.vfs, from, VFS_READ, &source);
     if (err) return err;
-    err = vfs_open(vfs, to, VFS_WRITE | VFS_CREATE | VFS_EXCLUSIVE, &target);
-    if (!err) {
-        err = engine_file_copy(lsm->base.host.allocator, source, size, target, 0, NULL,
-                               VFS_REPAIR);
-        if (!err)
-            err =
-                engine_file_sync(&lsm->base, target, VFS_REPAIR, lsm->options.on_sync_failure);
-        int close_err = vfs_close(target);
-        if (!err) err = close_err;
-    }
+    err = engine_file_duplicate(&lsm->base, source, size, to, lsm->options.on_sync_failure);
     vfs_close(source);
     return err;
 }
@@ -425,8 +415,8 @@ static int lsm_checkpoint(struct engine *engine, const char *dir)
     if (!err) err = log_copy(lsm, lsm->wal->garbage.number, lsm->wal->size, dir);
     /* Its sync of the directory covers all names: a manifest without them is refused. */
     if (!err)
-        err = lsm_manifest_write(lsm, dir, lsm->version, lsm->log_number,
-                                 lsm->flushed_sequence);
+        err =
+            lsm_manifest_write(lsm, dir, lsm->version, lsm->log_number, lsm->flushed_sequence);
     return err ? err : engine_copy_end(engine->host.vfs, dir);
 }
 

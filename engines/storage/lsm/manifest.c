@@ -211,23 +211,12 @@ int lsm_manifest_read(struct lsm *lsm)
 int lsm_manifest_write(struct lsm *lsm, const char *dir, const struct lsm_version *version,
                        uint64_t log_number, uint64_t flushed_sequence)
 {
-    struct vfs *vfs = lsm->base.host.vfs;
     struct buffer data = {.allocator = lsm->base.host.allocator};
-    struct vfs_file *file;
-    char next[ENGINE_PATH_SIZE], path[ENGINE_PATH_SIZE];
-    int err = engine_path(next, dir, LSM_MANIFEST_NEXT);
-    if (!err) err = engine_path(path, dir, LSM_MANIFEST);
-    if (!err) err = lsm_manifest_encode(lsm, version, log_number, flushed_sequence, &data);
-    if (!err) err = vfs_open(vfs, next, VFS_WRITE | VFS_CREATE | VFS_TRUNCATE, &file);
-    if (err) goto done;
-    err = vfs_write(file, 0, buffer_bytes(&data), VFS_META);
-    if (!err) err = engine_file_sync(&lsm->base, file, VFS_META, lsm->options.on_sync_failure);
-    int close_err = vfs_close(file);
-    if (!err) err = close_err;
-    if (!err) err = vfs_rename(vfs, next, path);
-    if (!err) err = vfs_sync_dir(vfs, dir);
-    lsm->manifest_bytes = data.size;
-done:
+    int err = lsm_manifest_encode(lsm, version, log_number, flushed_sequence, &data);
+    if (!err)
+        err = engine_file_replace(&lsm->base, dir, LSM_MANIFEST_NEXT, LSM_MANIFEST,
+                                  buffer_bytes(&data), lsm->options.on_sync_failure);
+    if (!err) lsm->manifest_bytes = data.size;
     buffer_deinit(&data);
     return err;
 }
