@@ -495,8 +495,7 @@ static void judge_log(struct look *look, const char *name, uint64_t number, stru
 {
     bool is_last = number == look->last_log;
     if (!e->has_header) {
-        bool is_nothing =
-            is_last && data.size <= WAL_HEADER && number != look->lsm.log_number;
+        bool is_nothing = is_last && data.size <= WAL_HEADER && number != look->lsm.log_number;
         found(look, is_nothing ? FINDING_NOTE : FINDING_PROBLEM, name, 0,
               is_nothing ? "no header yet: nothing was in it" : "a broken log header");
         look->knows_sequence = false;
