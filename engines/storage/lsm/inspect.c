@@ -429,7 +429,7 @@ static void judge_table(struct look *look, const char *name, const struct listin
 static int look_at_table(struct look *look, const char *name, uint64_t number)
 {
     char path[ENGINE_PATH_SIZE];
-    struct listing l;
+    struct listing l = {0};
     struct table_seen seen = {0};
     if (look->has_manifest && !listing_find(look, number, &l)) {
         found(look, FINDING_NOTE, name, 0, "not listed: the next open removes it");
